@@ -62,6 +62,12 @@ void read_version1(CgroupFacts& facts, const std::vector<sys::MountEntry>& mount
             [&](const CgroupHierarchy& seen) { return seen.controllers == membership->controllers; });
         if (!known) facts.hierarchies.push_back(version1_hierarchy(mount, *membership));
     }
+    for (const auto& membership : memberships) {
+        const bool mounted = std::any_of(
+            facts.hierarchies.begin(), facts.hierarchies.end(),
+            [&](const CgroupHierarchy& seen) { return seen.controllers == membership.controllers; });
+        if (!mounted && membership.hierarchy != 0) facts.unmounted.push_back(membership.controllers);
+    }
     facts.read_only = std::any_of(facts.hierarchies.begin(), facts.hierarchies.end(),
                                   [](const CgroupHierarchy& hierarchy) { return hierarchy.read_only; });
 }

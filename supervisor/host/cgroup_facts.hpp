@@ -39,6 +39,8 @@ struct CgroupFacts {
 
     // Version 1 and hybrid.
     std::vector<CgroupHierarchy> hierarchies;
+    // Named or controller hierarchies that this process is in but that are not mounted: "name=systemd".
+    std::vector<std::string> unmounted;
 
     bool guest_of_machine_root() const { return machine_root && own_path != "/"; }
     bool has_controller(std::string_view name) const;
