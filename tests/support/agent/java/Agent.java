@@ -125,7 +125,7 @@ public final class Agent {
         if (!"BuildWork".equals(work.get("type"))) {
             return false;
         }
-        Log.info("BuildWork", 86, "Executing received job BuildWork[" + work.get("type") + ']');
+        Log.info("BuildWork", 86, "Executing received job BuildWork...");
         instruction = "NONE";
         job = new Job(this, work);
         try {
