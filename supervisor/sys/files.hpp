@@ -1,0 +1,55 @@
+// Small files, read and written whole. Every descriptor is O_CLOEXEC from birth; errors name the path.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+namespace supervisor::sys {
+
+// open(2) with O_CLOEXEC added and EINTR retried.
+Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode = 0);
+Result<UniqueFd> open_directory(const std::string& path);
+
+// The whole file, at most `limit` bytes (a larger file is an error). For /proc, /sys and configuration.
+Result<std::string> read_file(const std::string& path, std::size_t limit = 4 << 20);
+// Same, relative to a directory handle: the right way for cgroup and /proc/<pid> files.
+Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit = 4 << 20);
+// The file's text, or `otherwise` when it cannot be read.
+std::string read_file_or(const std::string& path, std::string otherwise = {});
+
+// One write(2) to an existing file, as kernel interface files want it. Never creates.
+Result<> write_existing(const std::string& path, std::string_view text);
+Result<> write_existing_at(int directory, const std::string& name, std::string_view text);
+
+// Writes all of `data`, retrying short writes and EINTR.
+Result<> write_all(int fd, std::string_view data);
+
+struct Owner {
+    uid_t user;
+    gid_t group;
+};
+
+// Replaces `path` by a file with this content: temporary file beside it, then rename(2). Readers see the old
+// text or the new one, never a part.
+Result<> replace_file(const std::string& path, std::string_view text, mode_t mode,
+                      const Owner* owner = nullptr);
+
+// mkdir -p; existing directories are fine and keep their mode.
+Result<> make_directories(const std::string& path, mode_t mode = 0755);
+// rm -r that never follows a link and stays on the file system where it began; a missing path is fine.
+Result<> remove_tree(const std::string& path);
+// Unlinks a file if it is there.
+Result<> remove_file(const std::string& path);
+
+bool exists(const std::string& path);
+bool is_directory(const std::string& path);
+// Names in a directory, sorted, without "." and "..".
+Result<std::vector<std::string>> list_directory(const std::string& path);
+
+}  // namespace supervisor::sys
