@@ -9,13 +9,15 @@
 
 namespace supervisor::service {
 
-Result<UniqueFd> RealProcesses::pump(Running& running, const std::string& name, LineWriter& writer, const Output& output) {
+Result<UniqueFd> RealProcesses::pump(Running& running, const std::string& name, LineWriter& writer,
+                                     const Output& output) {
     SUPERVISOR_TRY_ASSIGN(pipe, sys::make_pipe());
-    auto on_line = [name, &writer, observer = output.observer](std::string_view line) {
+    auto on_line = [name, &writer, observer = output.observer, quiet = output.quiet](std::string_view line) {
         if (observer) observer(line);
-        writer.write_line(log::service_line(name, line));
+        if (!quiet) writer.write_line(log::service_line(name, line));
     };
-    SUPERVISOR_TRY_ASSIGN(pump, proc::OutputPump::start(loop_, std::move(pipe.read), writer, std::move(on_line)));
+    SUPERVISOR_TRY_ASSIGN(pump,
+                          proc::OutputPump::start(loop_, std::move(pipe.read), writer, std::move(on_line)));
     running.pumps.push_back(std::move(pump));
     return std::move(pipe.write);
 }

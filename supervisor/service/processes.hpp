@@ -16,16 +16,19 @@
 
 namespace supervisor::service {
 
-// Where a child's output goes, each line with the child's name in front. A null writer leaves that descriptor to the plan.
+// Where a child's output goes, each line with the child's name in front. A null writer leaves that descriptor
+// to the plan.
 struct Output {
     LineWriter* standard_output = nullptr;
     LineWriter* standard_error = nullptr;
     // Sees each line before it is written, without the name.
     std::function<void(std::string_view line)> observer;
+    // Only the observer gets the lines; the writers merely say which streams to read.
+    bool quiet = false;
 };
 
 class Processes {
-public:
+  public:
     using OnExit = proc::Reaper::OnExit;
 
     virtual ~Processes() = default;
@@ -37,7 +40,7 @@ public:
 };
 
 class RealProcesses final : public Processes {
-public:
+  public:
     RealProcesses(loop::EventLoop& loop, const proc::Spawner& spawner, proc::Reaper& reaper)
         : loop_(loop), spawner_(spawner), reaper_(reaper) {}
 
@@ -45,13 +48,14 @@ public:
     Result<> signal(pid_t pid, int number) override;
     Result<> signal_group(pid_t pid, int number) override;
 
-private:
+  private:
     struct Running {
         proc::Child child;
         std::vector<proc::OutputPump> pumps;
     };
 
-    Result<UniqueFd> pump(Running& running, const std::string& name, LineWriter& writer, const Output& output);
+    Result<UniqueFd> pump(Running& running, const std::string& name, LineWriter& writer,
+                          const Output& output);
     void ended(pid_t pid);
 
     loop::EventLoop& loop_;
