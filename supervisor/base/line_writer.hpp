@@ -28,6 +28,8 @@ class LineWriter {
     // Waits up to `milliseconds` for the reader to take the rest: only for the very end.
     void drain(int milliseconds);
 
+    // Bytes that wait for the reader.
+    std::size_t unsent() const noexcept { return buffer_.size() - sent_; }
     bool pending() const noexcept { return sent_ < buffer_.size() || unreported_ > 0; }
     int fd() const noexcept { return fd_; }
     std::uint64_t dropped_lines() const noexcept { return dropped_; }
