@@ -82,6 +82,8 @@ public:
     State state() const noexcept { return snapshot_.state; }
     const Snapshot& snapshot() const noexcept { return snapshot_; }
     bool running() const noexcept { return snapshot_.pid > 0; }
+    // How it ended last; meaningful after the first end.
+    const proc::ExitStatus& last_status() const noexcept { return last_status_; }
     // The last line of its output that looked like the reason of a failure, or the last one.
     const std::string& last_words() const noexcept { return last_words_; }
 
