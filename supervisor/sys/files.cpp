@@ -187,6 +187,13 @@ bool exists(const std::string& path) {
     return ::access(path.c_str(), F_OK) == 0;
 }
 
+Result<std::uint64_t> file_size(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return fail(system_error("stat", path));
+    if (!S_ISREG(status.st_mode)) return fail(path + " is not a regular file");
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
 bool is_directory(const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,8 @@ Result<> remove_tree(const std::string& path);
 Result<> remove_file(const std::string& path);
 
 bool exists(const std::string& path);
+// Size of a regular file in bytes.
+Result<std::uint64_t> file_size(const std::string& path);
 bool is_directory(const std::string& path);
 // Names in a directory, sorted, without "." and "..".
 Result<std::vector<std::string>> list_directory(const std::string& path);

@@ -1,0 +1,164 @@
+// Where the supervisor, the engine, the agent and the containers stand in the cgroup tree.
+//
+// Version 2 in a namespace of our own: everybody leaves the root for `supervisor`, because a group that has
+// processes cannot give controllers to children. Without a namespace (a privileged pod: its runtime does not
+// make one) what is mounted is the node's root, which is nobody's to change: everything goes below our own
+// group, the containers by --cgroup-parent.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "engine/plan.hpp"
+#include "sys/capabilities.hpp"
+
+namespace supervisor::engine {
+namespace {
+
+using host::CgroupMode;
+
+constexpr std::uint64_t kEngineMemoryLow = 256ULL << 20U;
+constexpr const char* kPrivilegedFix = "docker run --privileged, or securityContext.privileged: true";
+
+void decide(EnginePlan& plan, Verdict verdict, std::string choice, std::string reason, std::string fix = {}) {
+    plan.decisions.push_back({verdict, "cgroup", std::move(choice), std::move(reason), std::move(fix)});
+}
+
+// Group `name` below the base as a cgroup path, for --cgroup-parent.
+std::string path_below(const std::string& own_path, const std::string& name) {
+    return (own_path == "/" ? "" : own_path) + "/" + name;
+}
+
+void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
+    host::CgroupLimits engine_limits;
+    // A greedy job must not push the daemons out of memory; a small machine keeps most of its memory for
+    // jobs.
+    if (input.host.machine.memory_total != 0)
+        engine_limits.memory_low = std::min(kEngineMemoryLow, input.host.machine.memory_total / 8);
+    auto& groups = cgroup.layout.groups;
+    groups.push_back({cgroup.supervisor, {}});
+    if (input.settings.contained) {
+        // A contained engine owns the whole of `engine` and sees it as its root.
+        groups.push_back({"engine", engine_limits});
+        cgroup.engine = "engine/daemons";
+        cgroup.containers = "engine/containers";
+    } else {
+        groups.push_back({cgroup.engine, engine_limits});
+        groups.push_back({cgroup.containers, {input.settings.containers_memory_max, std::nullopt}});
+    }
+    groups.push_back({cgroup.agent, {input.settings.agent_memory_max, std::nullopt}});
+}
+
+void choose_parent(const PlanInput& input, CgroupPlan& cgroup, const std::string& own_path) {
+    const auto asked = input.choices.text("cgroup-parent");
+    if (!asked.empty()) {
+        cgroup.parent = asked;
+    } else {
+        cgroup.parent = input.settings.contained ? "/containers" : path_below(own_path, cgroup.containers);
+    }
+}
+
+bool check_type(const host::CgroupFacts& facts, EnginePlan& plan) {
+    if (facts.type != "threaded" && facts.type != "domain invalid") return true;
+    decide(plan, Verdict::Fail, "none",
+           fmt::format("our cgroup is in the state '{}': containers with limits cannot run below it",
+                       facts.type),
+           "start the container afresh; something put its parent into threaded mode");
+    return false;
+}
+
+std::string describe_version2(const host::CgroupFacts& facts) {
+    if (facts.guest_of_machine_root())
+        return fmt::format(
+            "v2 without a namespace of its own: the mount shows the node's root, everything stays "
+            "below {}",
+            facts.own_path);
+    if (facts.machine_root) return "v2, this is the machine's own root";
+    return "v2 in a namespace of its own";
+}
+
+void plan_version2(const PlanInput& input, EnginePlan& plan) {
+    const auto& facts = input.host.cgroup;
+    auto& layout = plan.cgroup.layout;
+    if (!check_type(facts, plan)) return;
+    layout.mount_fresh = facts.own_directory.empty();
+    layout.base = layout.mount_fresh ? facts.mount_point : facts.own_directory;
+    layout.move_everybody = !facts.machine_root || facts.guest_of_machine_root();
+    layout.controllers = facts.controllers;
+    add_groups(input, plan.cgroup);
+    choose_parent(input, plan.cgroup, layout.mount_fresh ? "/" : facts.own_path);
+    decide(plan, Verdict::Ok, "containers below " + plan.cgroup.parent, describe_version2(facts));
+    for (const char* controller : {"memory", "pids", "cpu"}) {
+        if (layout.mount_fresh || facts.has_controller(controller)) continue;
+        decide(plan, Verdict::Warn, "no limits of " + std::string(controller),
+               fmt::format("the {} controller is not delegated to this container", controller));
+    }
+}
+
+// Directory of hierarchy relative to its mount, "/" when we see only our part.
+std::string path_in_mount(const host::CgroupHierarchy& hierarchy) {
+    const auto path = hierarchy.own_directory.substr(hierarchy.mount_point.size());
+    return path.empty() ? "/" : path;
+}
+
+// One --cgroup-parent serves all hierarchies. Normally we are at the top of each mount; elsewhere (a runtime
+// that mounts whole hierarchies) the memory hierarchy's path is the one that limits.
+std::string own_path_version1(const host::CgroupFacts& facts) {
+    std::string path = "/";
+    for (const auto& hierarchy : facts.hierarchies) {
+        const auto names = split(hierarchy.controllers, ',');
+        const bool memory = std::find(names.begin(), names.end(), "memory") != names.end();
+        if (memory) path = path_in_mount(hierarchy);
+    }
+    return path;
+}
+
+void plan_version1(const PlanInput& input, EnginePlan& plan) {
+    const auto& facts = input.host.cgroup;
+    auto& layout = plan.cgroup.layout;
+    const bool can_mount = input.host.process.can(sys::kCapSysAdmin);
+    layout.hierarchies = facts.hierarchies;
+    if (can_mount) layout.mount_missing = facts.unmounted;
+    add_groups(input, plan.cgroup);
+    choose_parent(input, plan.cgroup, own_path_version1(facts));
+    if (!facts.has_controller("devices") && input.host.process.initial_user_namespace) {
+        decide(plan, Verdict::Fail, "none",
+               "the devices controller is not mounted, and dockerd insists on it", kPrivilegedFix);
+        return;
+    }
+    decide(plan, Verdict::Ok, "containers below " + plan.cgroup.parent,
+           fmt::format("{} with {} hierarchies", to_string(facts.mode), facts.hierarchies.size()));
+    if (!facts.unmounted.empty() && can_mount) {
+        decide(plan, Verdict::Ok, "mounts " + join(facts.unmounted, ", "),
+               "runc looks for every hierarchy that /proc/self/cgroup names");
+    }
+}
+
+}  // namespace
+
+void plan_cgroup(const PlanInput& input, EnginePlan& plan) {
+    const auto& facts = input.host.cgroup;
+    plan.cgroup.layout.mode = facts.mode;
+    plan.cgroup.layout.nest = plan.cgroup.supervisor;
+    const bool can_mount = input.host.process.can(sys::kCapSysAdmin);
+    if (facts.mode == CgroupMode::None) {
+        decide(plan, Verdict::Fail, "none", "no cgroup file system is mounted at /sys/fs/cgroup",
+               kPrivilegedFix);
+        return;
+    }
+    if (facts.read_only && !can_mount) {
+        decide(plan, Verdict::Fail, "none", "/sys/fs/cgroup is read-only and CAP_SYS_ADMIN is missing",
+               kPrivilegedFix);
+        return;
+    }
+    plan.cgroup.layout.make_writable = facts.read_only;
+    if (facts.read_only)
+        decide(plan, Verdict::Ok, "remounts /sys/fs/cgroup read-write", "it is read-only and we may");
+    if (facts.mode == CgroupMode::V2) {
+        plan_version2(input, plan);
+    } else {
+        plan_version1(input, plan);
+    }
+}
+
+}  // namespace supervisor::engine

@@ -1,0 +1,40 @@
+// The cgroups that a supervisor wants to have, as plain data: decided by a plan, made by CgroupManager
+// (cgroup.hpp).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/cgroup_facts.hpp"
+
+namespace supervisor::host {
+
+struct CgroupLimits {
+    std::optional<std::uint64_t> memory_max;  // bytes; hard
+    std::optional<std::uint64_t> memory_low;  // bytes; kept from reclaim while others have more
+};
+
+struct CgroupGroup {
+    std::string name;  // path below the base, "engine" or "engine/daemons"
+    CgroupLimits limits;
+};
+
+struct CgroupLayout {
+    CgroupMode mode = CgroupMode::None;
+    std::string base;                          // v2: directory that becomes the parent of all groups
+    std::vector<CgroupHierarchy> hierarchies;  // v1: own_directory is the base of each
+    // First repairs of what is mounted.
+    bool make_writable = false;  // remount read-only cgroup file systems
+    bool mount_fresh = false;    // v2: our own group is not reachable through the mount that is there
+    std::vector<std::string>
+        mount_missing;  // v1: "name=systemd", or a controller, to mount below /sys/fs/cgroup
+    // v2: all processes of the base move to `nest`, since a group with processes cannot have controllers.
+    bool move_everybody = false;  // or this process alone (the base is the machine's root: it is not ours)
+    std::string nest = "supervisor";
+    std::vector<std::string> controllers;  // v2: enabled for the base's children
+    std::vector<CgroupGroup> groups;       // made in order, `nest` included
+};
+
+}  // namespace supervisor::host

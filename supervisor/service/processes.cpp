@@ -1,0 +1,69 @@
+#include "service/processes.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.hpp"
+#include "sys/unix_socket.hpp"
+
+namespace supervisor::service {
+
+Result<UniqueFd> RealProcesses::pump(Running& running, const std::string& name, LineWriter& writer,
+                                     const Output& output) {
+    SUPERVISOR_TRY_ASSIGN(pipe, sys::make_pipe());
+    auto on_line = [name, &writer, observer = output.observer, quiet = output.quiet](std::string_view line) {
+        if (observer) observer(line);
+        if (!quiet) writer.write_line(log::service_line(name, line));
+    };
+    SUPERVISOR_TRY_ASSIGN(pump,
+                          proc::OutputPump::start(loop_, std::move(pipe.read), writer, std::move(on_line)));
+    running.pumps.push_back(std::move(pump));
+    return std::move(pipe.write);
+}
+
+Result<pid_t> RealProcesses::start(const proc::ChildPlan& plan, const Output& output, OnExit on_exit) {
+    Running running;
+    proc::ChildPlan mapped = plan;
+    std::vector<UniqueFd> write_ends;  // ours only until the child has them
+    const std::pair<LineWriter*, int> streams[] = {{output.standard_output, STDOUT_FILENO},
+                                                   {output.standard_error, STDERR_FILENO}};
+    for (const auto& [writer, number] : streams) {
+        if (writer == nullptr) continue;
+        auto end = pump(running, plan.name, *writer, output);
+        if (!end) return fail(end.error(), "start " + plan.name);
+        mapped.descriptors.push_back({end->get(), number});
+        write_ends.push_back(std::move(*end));
+    }
+    SUPERVISOR_TRY_ASSIGN(child, spawner_.spawn(mapped));
+    const pid_t pid = child.pid;
+    running.child = std::move(child);
+    running_.insert_or_assign(pid, std::move(running));
+    reaper_.expect(pid, [this, pid, on_exit = std::move(on_exit)](const proc::ExitStatus& status) {
+        ended(pid);
+        on_exit(status);
+    });
+    return pid;
+}
+
+void RealProcesses::ended(pid_t pid) {
+    const auto found = running_.find(pid);
+    if (found == running_.end()) return;
+    for (auto& pump : found->second.pumps) pump.finish();
+    running_.erase(found);
+}
+
+Result<> RealProcesses::signal(pid_t pid, int number) {
+    const auto found = running_.find(pid);
+    return found == running_.end() ? Result<>() : proc::send_signal(found->second.child, number);
+}
+
+Result<> RealProcesses::signal_group(pid_t pid, int number) {
+    if (running_.count(pid) == 0 || pid <= 1) return {};
+    if (::kill(-pid, number) != 0 && errno != ESRCH) {
+        return fail(system_error("signal process group", std::to_string(pid)));
+    }
+    return {};
+}
+
+}  // namespace supervisor::service

@@ -1,0 +1,171 @@
+#include "service/service.hpp"
+
+#include <signal.h>
+
+#include "base/log.hpp"
+#include "base/strings.hpp"
+
+namespace supervisor::service {
+
+const char* to_text(State state) {
+    switch (state) {
+        case State::Stopped: return "stopped";
+        case State::Starting: return "starting";
+        case State::Ready: return "ready";
+        case State::Waiting: return "waiting";
+        case State::Stopping: return "stopping";
+        case State::Failed: return "failed";
+    }
+    return "unknown";
+}
+
+// Rows: states. Columns: Start, Stop, BecameReady, Exited, TimedOut, RestartAsked.
+const Service::Action Service::kActions[kStates][kEvents] = {
+    /* Stopped  */ {&Service::launch, nullptr, nullptr, nullptr, nullptr, nullptr},
+    /* Starting */
+    {nullptr, &Service::begin_stop, &Service::become_ready, &Service::after_death, &Service::kill_now, &Service::kill_now},
+    /* Ready    */ {nullptr, &Service::begin_stop, nullptr, &Service::after_death, nullptr, &Service::kill_now},
+    /* Waiting  */ {&Service::launch, &Service::finish_stop, nullptr, nullptr, &Service::launch, nullptr},
+    /* Stopping */ {nullptr, &Service::begin_stop, nullptr, &Service::finish_stop, &Service::next_rung, nullptr},
+    /* Failed   */ {&Service::launch, &Service::finish_stop, nullptr, nullptr, nullptr, nullptr},
+};
+
+Service::Service(loop::EventLoop& loop, Processes& processes, Spec spec, Hooks hooks)
+    : loop_(loop), processes_(processes), spec_(std::move(spec)), hooks_(std::move(hooks)), backoff_(spec_.restart) {
+    snapshot_.since = std::chrono::system_clock::now();
+    hooks_.output.observer = [this, outer = std::move(hooks_.output.observer)](std::string_view line) {
+        observe(line);
+        if (outer) outer(line);
+    };
+}
+
+void Service::start() { handle(Event::Start); }
+
+void Service::stop(Deadline deadline) {
+    stop_deadline_ = deadline;
+    handle(Event::Stop);
+}
+
+void Service::notify_ready() { handle(Event::BecameReady); }
+
+void Service::restart(const std::string& cause) {
+    snapshot_.cause = cause;
+    handle(Event::RestartAsked);
+}
+
+Result<> Service::signal(int number) { return running() ? processes_.signal(snapshot_.pid, number) : Result<>(); }
+
+void Service::handle(Event event) {
+    const Action action = kActions[static_cast<int>(snapshot_.state)][static_cast<int>(event)];
+    if (action != nullptr) (this->*action)();
+}
+
+void Service::enter(State state) {
+    snapshot_.state = state;
+    snapshot_.since = std::chrono::system_clock::now();
+    if (hooks_.changed) hooks_.changed(state);
+}
+
+void Service::launch() {
+    started_at_ = loop_.clock().now();
+    words_are_a_cause_ = false;
+    auto plan = hooks_.plan();
+    auto pid = plan ? processes_.start(*plan, hooks_.output, [this](const proc::ExitStatus& status) { died(status); })
+                    : Result<pid_t>(fail(plan.error()));
+    if (!pid) {
+        snapshot_.cause = pid.error().message();
+        log::error(spec_.name, snapshot_.cause);
+        wait_before_restart();
+        return;
+    }
+    snapshot_.pid = *pid;
+    snapshot_.cause.clear();
+    if (spec_.start_timeout.count() > 0) {
+        timer_ = loop_.after(spec_.start_timeout, [this] {
+            snapshot_.cause = "not ready after " + format_duration(spec_.start_timeout);
+            handle(Event::TimedOut);
+        });
+    }
+    enter(State::Starting);
+    if (spec_.ready_when == ReadyWhen::Spawned) handle(Event::BecameReady);
+}
+
+void Service::become_ready() {
+    timer_.cancel();
+    enter(State::Ready);
+}
+
+void Service::kill_now() {
+    timer_.cancel();
+    (void)processes_.signal(snapshot_.pid, SIGKILL);  // its end arrives as an event
+}
+
+void Service::died(const proc::ExitStatus& status) {
+    snapshot_.pid = -1;
+    snapshot_.last_exit = status.text();
+    last_status_ = status;
+    timer_.cancel();
+    handle(Event::Exited);
+}
+
+void Service::after_death() {
+    if (snapshot_.cause.empty()) {
+        snapshot_.cause = snapshot_.last_exit + (words_are_a_cause_ ? ": " + last_words_ : std::string());
+    }
+    const auto verdict = hooks_.after_exit ? hooks_.after_exit(last_status_) : AfterExit::Restart;
+    switch (verdict) {
+        case AfterExit::StayStopped: return enter(State::Stopped);
+        case AfterExit::RestartAtOnce:
+            ++snapshot_.restarts;
+            return launch();
+        case AfterExit::Restart: return wait_before_restart();
+    }
+}
+
+void Service::wait_before_restart() {
+    const auto now = loop_.clock().now();
+    const auto ran = std::chrono::duration_cast<Milliseconds>(now - started_at_);
+    const auto wait = backoff_.next(now, ran);
+    if (!wait) return enter(State::Failed);
+    ++snapshot_.restarts;
+    timer_ = loop_.after(*wait, [this] { handle(Event::TimedOut); });
+    enter(State::Waiting);
+}
+
+void Service::begin_stop() {
+    rung_ = 0;
+    if (snapshot_.state != State::Stopping) enter(State::Stopping);
+    next_rung();
+}
+
+// Each rung waits its grace, but never past the deadline; behind the last rung, and at the deadline, comes SIGKILL. A
+// process that even SIGKILL does not end (uninterruptible sleep) is left behind at the deadline by whoever called stop().
+void Service::next_rung() {
+    const bool out_of_time = stop_deadline_.expired(loop_.clock());
+    if (rung_ >= spec_.stop_ladder.size() || (out_of_time && rung_ > 0)) {
+        (void)processes_.signal(snapshot_.pid, SIGKILL);
+        timer_.cancel();
+        return;
+    }
+    const auto& rung = spec_.stop_ladder[rung_++];
+    (void)processes_.signal(snapshot_.pid, rung.signal);
+    timer_ = loop_.at(stop_deadline_.stage(loop_.clock(), rung.grace).end(), [this] { handle(Event::TimedOut); });
+}
+
+void Service::finish_stop() {
+    timer_.cancel();
+    backoff_.reset();
+    enter(State::Stopped);
+}
+
+// Daemons say why they end in their last lines; keep the best candidate.
+void Service::observe(std::string_view line) {
+    const bool is_cause = line.find("level=fatal") != std::string_view::npos ||
+                          line.find("level=error") != std::string_view::npos ||
+                          line.find("failed to start") != std::string_view::npos;
+    if (!is_cause && words_are_a_cause_) return;
+    words_are_a_cause_ = is_cause;
+    last_words_ = printable(line);
+}
+
+}  // namespace supervisor::service

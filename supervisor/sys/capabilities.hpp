@@ -1,0 +1,36 @@
+// Names of Linux capabilities, for messages and facts. Without libcap: the probe must not depend on it, and
+// the numbers are a stable kernel interface (linux/capability.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace supervisor::sys {
+
+constexpr unsigned kCapChown = 0;
+constexpr unsigned kCapDacOverride = 1;
+constexpr unsigned kCapFowner = 3;
+constexpr unsigned kCapKill = 5;
+constexpr unsigned kCapSetgid = 6;
+constexpr unsigned kCapSetuid = 7;
+constexpr unsigned kCapSetpcap = 8;
+constexpr unsigned kCapNetAdmin = 12;
+constexpr unsigned kCapNetRaw = 13;
+constexpr unsigned kCapSysModule = 16;
+constexpr unsigned kCapSysChroot = 18;
+constexpr unsigned kCapSysPtrace = 19;
+constexpr unsigned kCapSysAdmin = 21;
+constexpr unsigned kCapSysResource = 24;
+constexpr unsigned kCapMknod = 27;
+
+constexpr bool has_capability(std::uint64_t mask, unsigned capability) {
+    return (mask >> capability & 1U) != 0;
+}
+
+// "CAP_SYS_ADMIN"; "CAP_57" for one that is younger than this table.
+std::string capability_name(unsigned capability);
+std::vector<std::string> capability_names(std::uint64_t mask);
+
+}  // namespace supervisor::sys

@@ -1,0 +1,46 @@
+// The outer network, seen from inside the inner engine.
+#include <gmock/gmock.h>
+
+#include "e2e/fixture.hpp"
+
+namespace e2e {
+namespace {
+
+using test_support::Network;
+using test_support::trimmed;
+using ::testing::HasSubstr;
+
+class OuterNetwork : public EndToEnd {};
+
+TEST_F(OuterNetwork, NamesOfAUserNetworkResolveInInnerContainers) {
+    const Network network("net");
+    Container server(
+        {.options = {"--network", network.name(), "--network-alias", "artifacts"},
+         .image = "inner-busybox:test",
+         .command = {"sh", "-c", "mkdir /www && echo outer >/www/index.html && exec httpd -f -p 80 -h /www"},
+         .name_hint = "artifacts"});
+    ASSERT_EQ(server.start_failure(), "");
+    Container agent(dind({"--network", network.name()}, {"--", "sleep", "600"}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_TRUE(load_inner_image(agent));
+    const auto fetched = agent.exec({"docker", "run", "--rm", "inner-busybox:test", "wget", "-T", "10",
+                                     "-qO-", "http://artifacts/index.html"});
+    EXPECT_EQ(fetched.out, "outer\n") << fetched.text() << agent.logs();
+}
+
+TEST_F(OuterNetwork, MtuIsCarriedInwards) {
+    const Network network("mtu", {"-o", "com.docker.network.driver.mtu=1400"});
+    Container agent(dind({"--network", network.name()}, {"--", "sleep", "600"}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_TRUE(load_inner_image(agent));
+    for (const char* kind : {"bridge", "made-inside"}) {
+        agent.exec({"docker", "network", "create", "made-inside"});
+        const auto mtu = agent.exec({"docker", "run", "--rm", "--network", kind, "inner-busybox:test", "cat",
+                                     "/sys/class/net/eth0/mtu"});
+        EXPECT_LE(std::atoi(mtu.out.c_str()), 1400) << kind << ": " << mtu.text();
+        EXPECT_GT(std::atoi(mtu.out.c_str()), 1000) << kind << ": " << mtu.text();
+    }
+}
+
+}  // namespace
+}  // namespace e2e
