@@ -22,7 +22,8 @@ constexpr const char* kDelegated[] = {"cgroup.procs", "cgroup.threads",    "cgro
                                       "tasks",        "notify_on_release", "cgroup.clone_children"};
 
 Result<> change_owner(const std::string& path, uid_t owner) {
-    if (::lchown(path.c_str(), owner, owner) != 0 && errno != ENOENT) return fail(system_error("chown", path));
+    if (::lchown(path.c_str(), owner, owner) != 0 && errno != ENOENT)
+        return fail(system_error("chown", path));
     return {};
 }
 
@@ -142,8 +143,7 @@ void EngineSpace::place(proc::ChildPlan& child) const {
 }
 
 void EngineSpace::place_agent(proc::ChildPlan& child) const {
-    if (contained_)
-        child.namespaces.push_back({contained_->holder.descriptor(CLONE_NEWNET), CLONE_NEWNET});
+    if (contained_) child.namespaces.push_back({contained_->holder.descriptor(CLONE_NEWNET), CLONE_NEWNET});
 }
 
 pid_t EngineSpace::holder() const noexcept {

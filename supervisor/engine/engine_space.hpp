@@ -1,8 +1,8 @@
 // Where the engine lives: the namespaces, mounts, cgroups, devices and network that a ContainmentPlan gives
 // it. One interface for all modes, so that whoever starts the engine need not know which one it is.
 //
-// In userns mode a holder process (host/namespaces.hpp) keeps the namespaces; it is a child of the caller, and
-// the caller's Reaper waits for it. When it ends, everything in the space has ended.
+// In userns mode a holder process (host/namespaces.hpp) keeps the namespaces; it is a child of the caller,
+// and the caller's Reaper waits for it. When it ends, everything in the space has ended.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,8 @@ struct SpaceInputs {
     std::string run_directory = "/run/gocd-supervisor/engine";
     // v2: one entry, the tree. v1 and hybrid: one a hierarchy.
     std::vector<SpaceCgroup> cgroups;
-    // Below that directory, and existing: where the engine's daemons are (a v2 group with children cannot hold
-    // processes itself).
+    // Below that directory, and existing: where the engine's daemons are (a v2 group with children cannot
+    // hold processes itself).
     std::string daemons_group = "daemons";
 
     std::vector<std::string> devices;  // --engine-devices, see host/device_directory.hpp

@@ -48,7 +48,8 @@ bool is_free(const Subnet& wanted, const std::vector<Subnet>& taken) {
 }
 
 std::string address_text(std::uint32_t address) {
-    return fmt::format("{}.{}.{}.{}", address >> 24U, address >> 16U & 255U, address >> 8U & 255U, address & 255U);
+    return fmt::format("{}.{}.{}.{}", address >> 24U, address >> 16U & 255U, address >> 8U & 255U,
+                       address & 255U);
 }
 
 // As /proc/net/{udp,tcp} write an IPv4 address: hexadecimal of the number in memory order.
@@ -147,14 +148,16 @@ Result<LinkPlan> plan_link(const std::vector<Subnet>& taken, unsigned mtu, bool 
             link.inner_address = address_text(network + 2);
             if (!ipv6) return link;
             // A unique local prefix (RFC 4193) that carries the IPv4 network's number.
-            const std::string prefix = fmt::format("fd60:c0de:{:x}:{:x}::", network >> 16U, network & 0xffffU);
+            const std::string prefix =
+                fmt::format("fd60:c0de:{:x}:{:x}::", network >> 16U, network & 0xffffU);
             link.outer_address6 = prefix + "1";
             link.inner_address6 = prefix + "2";
             return link;
         }
     }
-    return fail(Error(EADDRINUSE, "no private network is left for the engine's link: the container has routes to "
-                                  "all candidates"));
+    return fail(Error(EADDRINUSE,
+                      "no private network is left for the engine's link: the container has routes to "
+                      "all candidates"));
 }
 
 LoopbackResolver find_resolver(const std::string& address, std::string_view udp, std::string_view tcp) {
@@ -169,13 +172,14 @@ std::string outer_rules(const LinkPlan& link, Family family, bool listener_match
     if (!ipv6) rules += resolver_rules(link, in);
     rules += fmt::format("-A {0} -i {1} -j RETURN\n-A {0} -i lo -j RETURN\n", in, link.name);
     rules += inward_rules(link, family, in, listener_match);
-    rules += fmt::format("-A {} -s {} ! -o {} -j MASQUERADE\n", out, ipv6 ? link.inner_address6 : link.inner_address,
-                         link.name);
+    rules += fmt::format("-A {} -s {} ! -o {} -j MASQUERADE\n", out,
+                         ipv6 ? link.inner_address6 : link.inner_address, link.name);
     rules += fmt::format("-A PREROUTING -j {}\n-A POSTROUTING -j {}\nCOMMIT\n", in, out);
     // route_localnet, which the resolver needs, must not open everything else on the outer loopback.
     rules += "*filter\n";
     if (!ipv6 && link.resolver)
-        rules += fmt::format("-I INPUT -i {} -d 127.0.0.0/8 -m conntrack ! --ctstate DNAT -j DROP\n", link.name);
+        rules +=
+            fmt::format("-I INPUT -i {} -d 127.0.0.0/8 -m conntrack ! --ctstate DNAT -j DROP\n", link.name);
     rules += fmt::format("-I FORWARD -i {0} -j ACCEPT\n-I FORWARD -o {0} -j ACCEPT\nCOMMIT\n", link.name);
     return rules;
 }
@@ -183,11 +187,13 @@ std::string outer_rules(const LinkPlan& link, Family family, bool listener_match
 std::string outer_rules_removal(const LinkPlan& link, Family family) {
     const std::string in = "GOCD-" + link.name + "-IN";
     const std::string out = "GOCD-" + link.name + "-OUT";
-    std::string rules =
-        fmt::format("*nat\n-D PREROUTING -j {0}\n-D POSTROUTING -j {1}\n-F {0}\n-F {1}\n-X {0}\n-X {1}\nCOMMIT\n", in, out);
+    std::string rules = fmt::format(
+        "*nat\n-D PREROUTING -j {0}\n-D POSTROUTING -j {1}\n-F {0}\n-F {1}\n-X {0}\n-X {1}\nCOMMIT\n", in,
+        out);
     rules += "*filter\n";
     if (family == Family::Ipv4 && link.resolver)
-        rules += fmt::format("-D INPUT -i {} -d 127.0.0.0/8 -m conntrack ! --ctstate DNAT -j DROP\n", link.name);
+        rules +=
+            fmt::format("-D INPUT -i {} -d 127.0.0.0/8 -m conntrack ! --ctstate DNAT -j DROP\n", link.name);
     rules += fmt::format("-D FORWARD -i {0} -j ACCEPT\n-D FORWARD -o {0} -j ACCEPT\nCOMMIT\n", link.name);
     return rules;
 }
@@ -238,7 +244,8 @@ Result<SpaceNetwork> SpaceNetwork::create(LinkPlan link, int engine_namespace) {
     SUPERVISOR_TRY(inner.add_default_route(link.inner_name, link.outer_address));
     if (!link.outer_address6.empty()) {
         SUPERVISOR_TRY(outer.add_address(link.name, fmt::format("{}/{}", link.outer_address6, kLinkPrefix6)));
-        SUPERVISOR_TRY(inner.add_address(link.inner_name, fmt::format("{}/{}", link.inner_address6, kLinkPrefix6)));
+        SUPERVISOR_TRY(
+            inner.add_address(link.inner_name, fmt::format("{}/{}", link.inner_address6, kLinkPrefix6)));
         SUPERVISOR_TRY(inner.add_default_route(link.inner_name, link.outer_address6));
     }
     return network;
@@ -247,8 +254,7 @@ Result<SpaceNetwork> SpaceNetwork::create(LinkPlan link, int engine_namespace) {
 Result<> SpaceNetwork::allow_forwarding() const {
     SUPERVISOR_TRY(sys::write_existing("/proc/sys/net/ipv4/ip_forward", "1"));
     if (link_.resolver) {
-        SUPERVISOR_TRY(
-            sys::write_existing("/proc/sys/net/ipv4/conf/" + link_.name + "/route_localnet", "1"));
+        SUPERVISOR_TRY(sys::write_existing("/proc/sys/net/ipv4/conf/" + link_.name + "/route_localnet", "1"));
         SUPERVISOR_TRY(host::write_in_network_namespace(
             engine_namespace_, "/proc/sys/net/ipv4/conf/" + link_.inner_name + "/route_localnet", "1"));
     }
@@ -308,9 +314,9 @@ Result<> SpaceNetwork::finish(const proc::Spawner& spawner, Loader& loader, Mill
     auto loaded = wait_for(loader.child, patience);
     if (loaded) return {};
     if (loader.fallback.empty())
-        return fail(Error(loaded.error().code(), fmt::format("load rules with {}: {}: {}", loader.program,
-                                                             loaded.error().message(),
-                                                             first_line_of(loader.output.get()))));
+        return fail(Error(loaded.error().code(),
+                          fmt::format("load rules with {}: {}: {}", loader.program, loaded.error().message(),
+                                      first_line_of(loader.output.get()))));
     Loader again;
     again.program = loader.program;
     again.rules = loader.fallback;

@@ -70,7 +70,8 @@ void add_cgroups(Builder& builder, const SpaceInputs& inputs) {
         // Out of the root of the new namespace, so that it can give controllers to its children.
         builder.add(write(std::string(kCgroups) + "/" + inputs.daemons_group + "/cgroup.procs", "0"));
         for (const char* controller : {"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"})
-            builder.add(optional(write(std::string(kCgroups) + "/cgroup.subtree_control", std::string("+") + controller)));
+            builder.add(optional(
+                write(std::string(kCgroups) + "/cgroup.subtree_control", std::string("+") + controller)));
         return;
     }
     builder.add(mount("cgroup", kCgroups, "tmpfs", 0, "mode=755"));
@@ -101,7 +102,8 @@ void add_run(Builder& builder, const SpaceInputs& inputs, const std::string& res
 
 }  // namespace
 
-SpaceSteps plan_space(const ContainmentPlan& plan, const SpaceInputs& inputs, const std::string& resolv_conf) {
+SpaceSteps plan_space(const ContainmentPlan& plan, const SpaceInputs& inputs,
+                      const std::string& resolv_conf) {
     Builder builder;
     // Nothing that is mounted inside may reach the outer side; bind mounts of jobs may ask for rshared.
     builder.add(mount("", "/", "", MS_REC | MS_SLAVE));

@@ -35,7 +35,7 @@ struct ContainmentFacts {
     Trial overlay;         // overlay mount in the user namespace, on the id-mapped data directory
     Trial proc;            // proc and sysfs in the new namespaces: refused where the outer ones are masked
     Trial sysfs;
-    Trial cgroup;  // the cgroup file systems
+    Trial cgroup;   // the cgroup file systems
     Trial devices;  // a tmpfs with device nodes, made outside
 
     struct Directory {

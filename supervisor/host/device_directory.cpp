@@ -55,9 +55,9 @@ Result<> make_node(int parent, const DeviceNode& node, uid_t owner) {
 }  // namespace
 
 const std::vector<DeviceNode>& standard_devices() {
-    static const std::vector<DeviceNode> devices{{"null", false, 1, 3, 0666},    {"zero", false, 1, 5, 0666},
-                                                 {"full", false, 1, 7, 0666},    {"random", false, 1, 8, 0666},
-                                                 {"urandom", false, 1, 9, 0666}, {"tty", false, 5, 0, 0666}};
+    static const std::vector<DeviceNode> devices{
+        {"null", false, 1, 3, 0666},   {"zero", false, 1, 5, 0666},    {"full", false, 1, 7, 0666},
+        {"random", false, 1, 8, 0666}, {"urandom", false, 1, 9, 0666}, {"tty", false, 5, 0, 0666}};
     return devices;
 }
 
@@ -69,9 +69,11 @@ Result<std::vector<DeviceNode>> find_devices(const std::string& name) {
     struct stat status {};
     const std::string path = "/dev/" + name;
     const bool inside = name.find("..") == std::string::npos && !name.empty() && name.front() != '/';
-    if (!inside || ::stat(path.c_str(), &status) != 0 || (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode)))
-        return fail(Error(ENODEV, "\"" + name + "\" is no device: use fuse, tun, kvm, loop or the path of a node "
-                                               "below /dev"));
+    if (!inside || ::stat(path.c_str(), &status) != 0 ||
+        (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode)))
+        return fail(Error(ENODEV, "\"" + name +
+                                      "\" is no device: use fuse, tun, kvm, loop or the path of a node "
+                                      "below /dev"));
     return std::vector<DeviceNode>{{name, S_ISBLK(status.st_mode), ::major(status.st_rdev),
                                     ::minor(status.st_rdev), status.st_mode & 07777U}};
 }

@@ -27,9 +27,9 @@ const std::vector<DeviceNode>& standard_devices();
 // /dev ("dri/renderD128"), which is looked up. The error names what can be asked for.
 Result<std::vector<DeviceNode>> find_devices(const std::string& name);
 
-// Unattached (see id_mapped_mount.hpp), everything in it owned by `owner`. Also holds the directories pts, shm
-// and mqueue to mount on, and the usual links. A node that cannot be made (EPERM: the outer container may not)
-// is an error.
+// Unattached (see id_mapped_mount.hpp), everything in it owned by `owner`. Also holds the directories pts,
+// shm and mqueue to mount on, and the usual links. A node that cannot be made (EPERM: the outer container may
+// not) is an error.
 Result<UniqueFd> make_device_directory(const std::vector<DeviceNode>& devices, uid_t owner);
 
 }  // namespace supervisor::host

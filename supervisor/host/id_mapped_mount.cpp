@@ -71,8 +71,7 @@ Result<UniqueFd> new_tmpfs(const TmpfsOptions& options) {
     SUPERVISOR_TRY(set("uid", std::to_string(options.user)));
     SUPERVISOR_TRY(set("gid", std::to_string(options.group)));
     SUPERVISOR_TRY(configure(context.get(), kFsconfigCreate, nullptr, nullptr));
-    UniqueFd mount(
-        static_cast<int>(::syscall(SYS_fsmount, context.get(), kFsmountCloseOnExec, 0U)));
+    UniqueFd mount(static_cast<int>(::syscall(SYS_fsmount, context.get(), kFsmountCloseOnExec, 0U)));
     if (!mount) return fail(system_error("make tmpfs mount"));
     return mount;
 }

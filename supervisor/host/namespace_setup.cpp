@@ -90,7 +90,8 @@ bool make_directories(const char* path, mode_t mode) {
 bool write_file(const SetupStep& step, int flags) {
     const int fd = ::open(step.target.c_str(), O_WRONLY | O_CLOEXEC | flags, 0644);
     if (fd < 0) return false;
-    const bool written = ::write(fd, step.data.data(), step.data.size()) == static_cast<ssize_t>(step.data.size());
+    const bool written =
+        ::write(fd, step.data.data(), step.data.size()) == static_cast<ssize_t>(step.data.size());
     const int error = errno;
     ::close(fd);
     errno = error;
@@ -115,8 +116,8 @@ bool carry_out(const SetupStep& step, const Mounts& mounts) {
                            or_null(step.data)) == 0;
         case SetupStep::Kind::Attach:
             if (step.index >= mounts.count) errno = EBADF;
-            return step.index < mounts.count && ::syscall(SYS_move_mount, mounts.fds[step.index], "", AT_FDCWD,
-                                                          target, kMoveMountFromEmptyPath) == 0;
+            return step.index < mounts.count && ::syscall(SYS_move_mount, mounts.fds[step.index], "",
+                                                          AT_FDCWD, target, kMoveMountFromEmptyPath) == 0;
         case SetupStep::Kind::Write:
             return write_file(step, 0);
     }

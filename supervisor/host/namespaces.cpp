@@ -72,7 +72,8 @@ Result<NamespaceHolder> NamespaceHolder::start(const IdRange& ids, std::vector<S
     int pidfd = -1;
     // Like fork: no stack of its own. The order of the first three arguments is that of every architecture we
     // build for (clone(2) lists the ones that differ).
-    const long pid = ::syscall(SYS_clone, kNamespaces | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, nullptr);
+    const long pid =
+        ::syscall(SYS_clone, kNamespaces | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, nullptr);
     if (pid == 0) run_holder(control.second.get(), holder.steps_);
     if (pid < 0) return fail(system_error("make namespaces"));
     holder.pid_ = static_cast<pid_t>(pid);

@@ -1,11 +1,11 @@
-// A set of namespaces kept alive by one small process, the holder: pid 1 of the new pid namespace, root of the
-// new user namespace. It is a fork of the caller that never executes anything: it carries out a prepared list
-// of steps (mounts, mostly) inside the namespaces, answers how that went, and from then on only exists.
+// A set of namespaces kept alive by one small process, the holder: pid 1 of the new pid namespace, root of
+// the new user namespace. It is a fork of the caller that never executes anything: it carries out a prepared
+// list of steps (mounts, mostly) inside the namespaces, answers how that went, and from then on only exists.
 // Whoever is orphaned inside is reaped by the kernel on its behalf. It dies with its parent, and everything
 // inside dies with it.
 //
-// Order: start() · open what needs the user namespace's descriptor, move the holder into cgroups · proceed() ·
-// whatever else, meanwhile · finish(). Needs CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID.
+// Order: start() · open what needs the user namespace's descriptor, move the holder into cgroups · proceed()
+// · whatever else, meanwhile · finish(). Needs CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID.
 #pragma once
 
 #include <sys/types.h>
@@ -71,7 +71,8 @@ class NamespaceHolder {
     // From now on somebody else waits for this child. The descriptors stay valid.
     void release() noexcept { owned_ = false; }
 
-    // Namespace descriptors by CLONE_NEW* flag; -1 for one that is not open (CLONE_NEWCGROUP before finish()).
+    // Namespace descriptors by CLONE_NEW* flag; -1 for one that is not open (CLONE_NEWCGROUP before
+    // finish()).
     int descriptor(int type) const noexcept;
 
   private:
@@ -90,7 +91,6 @@ class NamespaceHolder {
     std::vector<Namespace> namespaces_;
     std::vector<SetupStep> steps_;
 };
-
 
 // Writes to a file of /proc/sys/net as it is in that network namespace. For single-threaded callers: it moves
 // the caller there and back.

@@ -31,7 +31,8 @@ TEST_F(ContainTest, SpaceComesAndGoesWithoutATrace) {
         ASSERT_TRUE(started) << started.error().message();
         EXPECT_THAT(engine.inside("id -u; echo $$; cat /proc/self/uid_map").text, HasSubstr("100000"));
         EXPECT_THAT(engine.inside("cat /sys/fs/cgroup/memory/cgroup.procs").text, HasSubstr("1\n"));
-        for (const auto& [what, milliseconds] : engine.times()) std::printf("%s %.1f ms\n", what.c_str(), milliseconds);
+        for (const auto& [what, milliseconds] : engine.times())
+            std::printf("%s %.1f ms\n", what.c_str(), milliseconds);
     }
     EXPECT_EQ(sys::list_directory("/sys/class/net").value(), links);
     ContainedEngine other;
@@ -44,11 +45,13 @@ TEST_F(ContainTest, RunsContainersThatCannotTouchTheHost) {
     ASSERT_TRUE(started) << started.error().message();
     auto run = engine.docker({"run", "--rm", "box", "echo", "hello"});
     EXPECT_EQ(run.text, "hello\n");
-    run = engine.docker({"run", "--rm", "--privileged", "box", "sh", "-c", "echo x > /proc/sys/kernel/core_pattern"});
+    run = engine.docker(
+        {"run", "--rm", "--privileged", "box", "sh", "-c", "echo x > /proc/sys/kernel/core_pattern"});
     EXPECT_NE(run.status, 0);
     EXPECT_THAT(run.text, HasSubstr("ermission denied"));
     engine.stop();
-    for (const auto& [what, milliseconds] : engine.times()) std::printf("%s %.1f ms\n", what.c_str(), milliseconds);
+    for (const auto& [what, milliseconds] : engine.times())
+        std::printf("%s %.1f ms\n", what.c_str(), milliseconds);
 }
 
 }  // namespace

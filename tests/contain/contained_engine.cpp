@@ -20,10 +20,12 @@
 namespace supervisor::contain {
 namespace {
 
-const std::vector<std::string> kEnvironment{"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"};
+const std::vector<std::string> kEnvironment{"PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                            "HOME=/root"};
 
 double now() {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
 }
 
 std::string contents(int file) {
@@ -46,7 +48,8 @@ Result<> wait_ready(int socket) {
         if (::poll(&waiting, 1, 1000) <= 0) continue;
         char text[4096];
         const auto got = ::recv(socket, text, sizeof text, 0);
-        if (got > 0 && std::string_view(text, static_cast<std::size_t>(got)).find("READY=1") != std::string_view::npos)
+        if (got > 0 &&
+            std::string_view(text, static_cast<std::size_t>(got)).find("READY=1") != std::string_view::npos)
             return {};
     }
     return fail("no READY=1 within a minute");
@@ -79,7 +82,8 @@ ContainedEngine::ContainedEngine(const EngineOptions& options) : options_(option
     inputs_.devices = options_.devices;
     inputs_.resolv_conf = sys::read_file_or("/etc/resolv.conf");
     inputs_.firewall.iptables_restore = proc::find_executable("iptables-restore", kEnvironment).value_or("");
-    inputs_.firewall.ip6tables_restore = proc::find_executable("ip6tables-restore", kEnvironment).value_or("");
+    inputs_.firewall.ip6tables_restore =
+        proc::find_executable("ip6tables-restore", kEnvironment).value_or("");
 }
 
 ContainedEngine::~ContainedEngine() {
@@ -109,7 +113,8 @@ void ContainedEngine::make_cgroups() {
         if (group.controllers == "unified" || is_version2()) group.controllers.clear();
         (void)sys::make_directories(base);
         for (const char* file : {"/cpuset.cpus", "/cpuset.mems"})
-            if (sys::exists(base + file)) (void)sys::write_existing(base + file, trim(sys::read_file_or(mount + file)));
+            if (sys::exists(base + file))
+                (void)sys::write_existing(base + file, trim(sys::read_file_or(mount + file)));
         for (const char* name : {"/engine", "/engine/daemons", "/engine/containers"}) {
             (void)sys::make_directories(base + name);
             for (const char* file : {"/cpuset.cpus", "/cpuset.mems"})
@@ -124,7 +129,8 @@ void ContainedEngine::remove_cgroups() {
     for (const auto& group : inputs_.cgroups) {
         const std::string base = group.directory.substr(0, group.directory.rfind('/'));
         (void)outside("for try in 1 2 3 4 5 6 7 8 9 10; do find " + base +
-                      " -depth -type d -exec rmdir {} + 2>/dev/null; [ -d " + base + " ] || break; sleep 0.1; done");
+                      " -depth -type d -exec rmdir {} + 2>/dev/null; [ -d " + base +
+                      " ] || break; sleep 0.1; done");
     }
     inputs_.cgroups.clear();
 }
@@ -158,12 +164,14 @@ Result<> ContainedEngine::daemon(proc::ChildPlan plan) {
     plan.descriptors.push_back({log->get(), 2});
     std::vector<UniqueFd> procs;
     for (const auto& group : inputs_.cgroups) {
-        procs.push_back(std::move(sys::open_file(group.directory + "/daemons/cgroup.procs", O_WRONLY).value()));
+        procs.push_back(
+            std::move(sys::open_file(group.directory + "/daemons/cgroup.procs", O_WRONLY).value()));
         plan.cgroup_procs.push_back(procs.back().get());
     }
     const std::string notify_path = inputs_.run_directory + "/" + plan.name + ".notify";
     (void)sys::remove_file(notify_path);
-    SUPERVISOR_TRY_ASSIGN(notify, sys::bind_datagram(notify_path, {space_.engine_root(), space_.engine_root(), 0600}));
+    SUPERVISOR_TRY_ASSIGN(
+        notify, sys::bind_datagram(notify_path, {space_.engine_root(), space_.engine_root(), 0600}));
     space_.place(plan);
     SUPERVISOR_TRY_ASSIGN(child, spawner_.spawn(plan));
     daemons_.push_back(std::move(child));
@@ -196,15 +204,29 @@ Result<> ContainedEngine::start_dockerd() {
     listener_ = std::move(listener);
     const std::string config = inputs_.run_directory + "/daemon.json";
     // Engine 20.10 insists on writing a key beside its configuration; later ones have none.
-    SUPERVISOR_TRY(sys::replace_file(
-        config, "{\"deprecated-key-path\": \"" + data_directory() + "/key.json\"}", 0644));
+    SUPERVISOR_TRY(
+        sys::replace_file(config, "{\"deprecated-key-path\": \"" + data_directory() + "/key.json\"}", 0644));
     proc::ChildPlan plan;
     plan.name = "dockerd";
     plan.executable = proc::find_executable("dockerd", kEnvironment).value();
-    plan.arguments = {"dockerd",       "-H",           "fd://",     "--config-file", config,       "--containerd",
-                      "/run/containerd/containerd.sock", "--data-root", data_directory(), "--live-restore",
-                      "--cgroup-parent", "/containers", "--log-level", "warn", "--bip", "10.219.0.1/24",
-                      "--default-address-pool", "base=10.219.64.0/18,size=26"};
+    plan.arguments = {"dockerd",
+                      "-H",
+                      "fd://",
+                      "--config-file",
+                      config,
+                      "--containerd",
+                      "/run/containerd/containerd.sock",
+                      "--data-root",
+                      data_directory(),
+                      "--live-restore",
+                      "--cgroup-parent",
+                      "/containers",
+                      "--log-level",
+                      "warn",
+                      "--bip",
+                      "10.219.0.1/24",
+                      "--default-address-pool",
+                      "base=10.219.64.0/18,size=26"};
     for (const auto& argument : options_.dockerd_arguments) plan.arguments.push_back(argument);
     plan.descriptors.push_back({listener_.get(), 3});
     plan.listen_descriptors = 1;
@@ -212,13 +234,12 @@ Result<> ContainedEngine::start_dockerd() {
 }
 
 Result<> ContainedEngine::load_image() {
-    const auto made = outside("set -e; d=$(mktemp -d /var/tmp/box-XXXXXX); trap 'rm -rf $d' EXIT; mkdir -p $d/bin $d/tmp $d/etc;"
-                              "cp $(command -v busybox) $d/bin/; $d/bin/busybox --install -s $d/bin 2>/dev/null || true;"
-                              "for a in $($d/bin/busybox --list); do ln -sf busybox $d/bin/$a 2>/dev/null || true; done;"
-                              "cp $(command -v busybox) $d/bin/busybox 2>/dev/null || true;"
-                              "echo root:x:0:0::/:/bin/sh > $d/etc/passwd;"
-                              "tar -C $d -c . | docker -H unix://" +
-                              inputs_.run_directory + "/docker.sock import - box");
+    const auto made = outside(
+        "set -e; d=$(mktemp -d /var/tmp/box-XXXXXX); trap 'rm -rf $d' EXIT; chmod 755 $d\n"
+        "mkdir -p $d/bin $d/tmp $d/etc $d/root; cp $(command -v busybox) $d/bin/\n"
+        "for a in $(busybox --list); do [ $a = busybox ] || ln -s busybox $d/bin/$a; done\n"
+        "echo root:x:0:0::/root:/bin/sh > $d/etc/passwd\n"
+        "tar -C $d -c . | docker import - box");
     mark("image");
     return made.ok() ? Result<>() : Result<>(fail("make image: " + made.text));
 }
