@@ -157,6 +157,12 @@ Result<> replace_file(const std::string& path, std::string_view text, mode_t mod
     return {};
 }
 
+Result<> make_link(const std::string& target, const std::string& path) {
+    SUPERVISOR_TRY(remove_file(path));
+    if (::symlink(target.c_str(), path.c_str()) != 0) return fail(system_error("make link", path));
+    return {};
+}
+
 Result<> make_directories(const std::string& path, mode_t mode) {
     for (std::size_t at = 1; at != std::string::npos;) {
         at = path.find('/', at);

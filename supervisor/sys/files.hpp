@@ -41,6 +41,9 @@ struct Owner {
 Result<> replace_file(const std::string& path, std::string_view text, mode_t mode,
                       const Owner* owner = nullptr);
 
+// A symbolic link at `path`; one that is there is replaced.
+Result<> make_link(const std::string& target, const std::string& path);
+
 // mkdir -p; existing directories are fine and keep their mode.
 Result<> make_directories(const std::string& path, mode_t mode = 0755);
 // rm -r that never follows a link and stays on the file system where it began; a missing path is fine.
