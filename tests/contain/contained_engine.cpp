@@ -75,8 +75,6 @@ ContainedEngine::ContainedEngine(const EngineOptions& options) : options_(option
     ::chmod(base_.c_str(), 0755);
     cgroup_name_ = fmt::format("contain-test-{}", ::getpid());
     for (const char* name : {"/data", "/work"}) (void)sys::make_directories(base_ + name);
-    plan_.mode = options_.mode;
-    plan_.mappable = {work_directory()};
     inputs_.data_directory = data_directory();
     inputs_.run_directory = fmt::format("/run/contain-test-{}", ::getpid());
     inputs_.devices = options_.devices;
@@ -137,6 +135,11 @@ void ContainedEngine::remove_cgroups() {
 
 Result<> ContainedEngine::start_space() {
     make_cgroups();
+    last_ = now();
+    const auto facts = host::probe_containment({data_directory(), {work_directory()}, is_version2()});
+    mark("probe");
+    SUPERVISOR_TRY_ASSIGN(plan, engine::plan_containment(options_.request, facts));
+    plan_ = plan;
     last_ = now();
     auto space = engine::EngineSpace::create(plan_, inputs_, spawner_);
     mark("space");

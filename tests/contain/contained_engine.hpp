@@ -24,7 +24,7 @@ struct Output {
 };
 
 struct EngineOptions {
-    engine::ContainmentMode mode = engine::ContainmentMode::Userns;
+    engine::ContainmentRequest request = engine::ContainmentRequest::Userns;
     std::vector<std::string> devices;
     std::vector<std::string> dockerd_arguments;
     std::string base;  // kept directory to use; "" for a new one
