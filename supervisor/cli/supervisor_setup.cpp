@@ -5,7 +5,6 @@
 #include "base/log.hpp"
 #include "cli/agent_payload.hpp"
 #include "cli/dind.hpp"
-#include "cli/dood.hpp"
 #include "cli/program.hpp"
 #include "cli/stop_budget.hpp"
 #include "cli/supervisor.hpp"
@@ -15,7 +14,9 @@
 namespace supervisor::cli {
 namespace {
 
-tl::unexpected<Failure> failure(int exit_code, Error error) { return tl::unexpected<Failure>(Failure{exit_code, std::move(error)}); }
+tl::unexpected<Failure> failure(int exit_code, Error error) {
+    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
+}
 
 // Keeps a stream flowing that was full for a while: watched only as long as something waits to be written.
 void keep_flushing(loop::EventLoop& loop, loop::Watch& watch, LineWriter& stream) {
@@ -31,12 +32,17 @@ struct ModeChoice {
 };
 
 // A socket file that nobody listens on is a leftover of this container's former life.
-bool socket_answers(const std::string& path) { return sys::exists(path) && bool(sys::connect_unix(path)); }
+bool socket_answers(const std::string& path) {
+    return sys::exists(path) && bool(sys::connect_unix(path));
+}
 
 ModeChoice choose_mode(const Config& config, const std::vector<std::string>& environment) {
-    if (config.general.mode != Mode::Auto) return {config.general.mode, "asked for by " + config.provenance.at("mode")};
-    if (socket_answers(config.broker.host_socket)) return {Mode::Dood, "a Docker socket that answers is mounted at " + config.broker.host_socket};
-    if (proc::find_executable("dockerd", environment)) return {Mode::Dind, "no Docker socket is mounted and the image has a dockerd"};
+    if (config.general.mode != Mode::Auto)
+        return {config.general.mode, "asked for by " + config.provenance.at("mode")};
+    if (socket_answers(config.broker.host_socket))
+        return {Mode::Dood, "a Docker socket that answers is mounted at " + config.broker.host_socket};
+    if (proc::find_executable("dockerd", environment))
+        return {Mode::Dind, "no Docker socket is mounted and the image has a dockerd"};
     return {Mode::Plain, "neither a Docker socket nor a dockerd is here"};
 }
 
@@ -47,8 +53,8 @@ Supervisor::Outcome Supervisor::set_up() {
     if (auto done = set_up_docker(); !done) return done;
     if (auto done = set_up_payload(); !done) return done;
     milestone("agent start");
+    if (docker_) docker_->start();  // only spawns containerd; the agent follows at once
     payload_->start();
-    if (docker_) docker_->start();
     if (phase_ == Phase::Starting) phase_ = Phase::Running;
     status_->touch();
     return {};
@@ -62,7 +68,8 @@ Supervisor::Outcome Supervisor::set_up_loop() {
         keep_flushing(*loop_, output_watch_, log::output_stream());
         keep_flushing(*loop_, error_watch_, log::error_stream());
     });
-    if (auto delivered = signals_.deliver(*loop_, [this](const loop::Signal& signal) { on_signal(signal); }); !delivered) {
+    if (auto delivered = signals_.deliver(*loop_, [this](const loop::Signal& signal) { on_signal(signal); });
+        !delivered) {
         return failure(kExitInternal, delivered.error());
     }
     if (::getpid() != 1) (void)proc::become_subreaper();  // older kernels: orphans then go to the real PID 1
@@ -88,8 +95,9 @@ Supervisor::Outcome Supervisor::set_up_docker() {
     if (!account) return failure(kExitHost, account.error());
     account_ = std::move(*account);
     if (::geteuid() != 0) {
-        return failure(kExitHost, Error("PID 1 does not run as root").advice(
-            "it drops the agent's privileges itself: leave out --user; in Kubernetes set securityContext.runAsUser: 0"));
+        return failure(kExitHost, Error("PID 1 does not run as root")
+                                      .advice("it drops the agent's privileges itself: leave out --user; in "
+                                              "Kubernetes set securityContext.runAsUser: 0"));
     }
     auto hardening = Hardening::create(config.agent.allow);
     if (!hardening) return failure(kExitInternal, hardening.error());
@@ -102,13 +110,15 @@ Supervisor::Outcome Supervisor::set_up_docker() {
 }
 
 std::unique_ptr<DockerSide> Supervisor::make_docker_side() {
-    DockerSideContext context{*loop_, *processes_, invocation_.config, environment_, account_, {}};
+    DockerSideContext context{*loop_,       *processes_, *spawner_, reaper_, invocation_.config,
+                              environment_, account_,    {}};
     context.events.changed = [this] { status_->touch(); };
-    context.events.event = [this](const std::string& what, const std::string& detail) { status_->event(what, detail); };
+    context.events.event = [this](const std::string& what, const std::string& detail) {
+        status_->event(what, detail);
+    };
     context.events.reached = [this](const std::string& name) { milestone(name); };
     context.events.failed = [this](const std::string& cause) { engine_failed(cause); };
     if (mode_ == Mode::Dind) return std::make_unique<Dind>(std::move(context));
-    if (mode_ == Mode::Dood) return std::make_unique<Dood>(std::move(context));
     return nullptr;
 }
 
@@ -131,11 +141,15 @@ PayloadEvents Supervisor::payload_events() {
 }
 
 Supervisor::Outcome Supervisor::set_up_payload() {
+    // The official image starts the agent when CMD is exactly this, and anything else in its place.
+    if (!invocation_.program.empty() && invocation_.program[0] == "/go-working-dir/bin/go-agent")
+        invocation_.program.clear();
     if (!invocation_.program.empty() || invocation_.config.general.shell != Shell::No) {
         payload_ = std::make_unique<Program>(*loop_, *processes_, program_plan(), payload_events());
         return {};
     }
-    AgentPayloadContext context{*loop_, *processes_, invocation_.config, environment_, account_, *hardening_, docker_.get()};
+    AgentPayloadContext context{*loop_,   *processes_, invocation_.config, environment_,
+                                account_, *hardening_, docker_.get()};
     auto agent = AgentPayload::create(std::move(context), payload_events());
     if (!agent) return tl::unexpected<Failure>(std::move(agent).error());
     payload_ = std::move(*agent);
@@ -148,7 +162,8 @@ proc::ChildPlan Supervisor::program_plan() const {
     plan.arguments = shell ? std::vector<std::string>{"bash"} : invocation_.program;
     plan.name = shell ? "shell" : plan.arguments[0];
     plan.environment = agent::agent_environment(environment_, {account_.name, account_.home});
-    for (auto& entry : docker_ ? docker_->agent_environment() : std::vector<std::string>()) plan.environment.push_back(std::move(entry));
+    for (auto& entry : docker_ ? docker_->agent_environment() : std::vector<std::string>())
+        plan.environment.push_back(std::move(entry));
     plan.executable = proc::find_executable(plan.arguments[0], plan.environment).value_or(plan.arguments[0]);
     plan.working_directory = sys::is_directory("/go-working-dir") ? "/go-working-dir" : "/";
     plan.foreground_on_terminal = ::isatty(STDIN_FILENO) == 1;

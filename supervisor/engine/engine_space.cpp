@@ -1,0 +1,217 @@
+#include "engine/engine_space.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/strings.hpp"
+#include "engine/space_steps.hpp"
+#include "host/device_directory.hpp"
+#include "host/id_mapped_mount.hpp"
+#include "host/namespaces.hpp"
+#include "sys/files.hpp"
+
+namespace supervisor::engine {
+namespace {
+
+constexpr Milliseconds kSetupPatience(5000);
+
+// Files of a cgroup that its owner may write (cgroups(7), "delegation"); each version has some of them.
+constexpr const char* kDelegated[] = {"cgroup.procs", "cgroup.threads",    "cgroup.subtree_control",
+                                      "tasks",        "notify_on_release", "cgroup.clone_children"};
+
+Result<> change_owner(const std::string& path, uid_t owner) {
+    if (::lchown(path.c_str(), owner, owner) != 0 && errno != ENOENT)
+        return fail(system_error("chown", path));
+    return {};
+}
+
+Result<> delegate_directory(const std::string& directory, uid_t owner) {
+    SUPERVISOR_TRY(change_owner(directory, owner));
+    for (const char* file : kDelegated) SUPERVISOR_TRY(change_owner(directory + "/" + file, owner));
+    return {};
+}
+
+// A v1 cpuset takes no process before these have a value.
+void fill_cpuset(const SpaceCgroup& group) {
+    const std::string parent = group.directory.substr(0, group.directory.rfind('/'));
+    for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
+        if (trim(sys::read_file_or(group.directory + file, "-")).empty())
+            (void)sys::write_existing(group.directory + file, trim(sys::read_file_or(parent + file)));
+    }
+}
+
+Result<> delegate(const SpaceCgroup& group, uid_t owner) {
+    fill_cpuset(group);
+    SUPERVISOR_TRY(delegate_directory(group.directory, owner));
+    for (const auto& name : sys::list_directory(group.directory).value_or(std::vector<std::string>{})) {
+        const std::string child = group.directory + "/" + name;
+        if (sys::is_directory(child)) SUPERVISOR_TRY(delegate_directory(child, owner));
+    }
+    return {};
+}
+
+std::optional<LoopbackResolver> loopback_resolver(const std::string& resolv_conf) {
+    for (const auto& line : split_lines(resolv_conf)) {
+        const auto words = split_words(line);
+        if (words.size() >= 2 && words[0] == "nameserver" && words[1].starts_with("127.")) {
+            return find_resolver(std::string(words[1]), sys::read_file_or("/proc/net/udp"),
+                                 sys::read_file_or("/proc/net/tcp"));
+        }
+    }
+    return std::nullopt;
+}
+
+Result<UniqueFd> make_devices(const std::vector<std::string>& names, uid_t owner) {
+    std::vector<host::DeviceNode> nodes = host::standard_devices();
+    for (const auto& name : names) {
+        SUPERVISOR_TRY_ASSIGN(found, host::find_devices(name));
+        nodes.insert(nodes.end(), found.begin(), found.end());
+    }
+    return host::make_device_directory(nodes, owner);
+}
+
+// Descriptors of the cgroups that the holder is born in or moves to.
+struct Birth {
+    std::vector<UniqueFd> open;
+    host::BirthPlace place;
+};
+
+Result<Birth> prepare_birth(const std::vector<SpaceCgroup>& groups, uid_t owner) {
+    Birth birth;
+    for (const auto& group : groups) {
+        const bool version2 = groups.size() == 1 && group.controllers.empty();
+        SUPERVISOR_TRY(delegate(group, owner));
+        auto opened = version2 ? sys::open_directory(group.directory)
+                               : sys::open_file(group.directory + "/cgroup.procs", O_WRONLY);
+        if (!opened) return fail(opened.error());
+        if (version2) birth.place.cgroup_directory = opened->get();
+        if (!version2) birth.place.cgroup_procs.push_back(opened->get());
+        birth.open.push_back(std::move(*opened));
+    }
+    return birth;
+}
+
+}  // namespace
+
+struct EngineSpace::Contained {
+    host::NamespaceHolder holder;
+    SpaceNetwork network;
+    FirewallPrograms firewall;
+};
+
+Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const SpaceInputs& inputs,
+                                        const proc::Spawner& spawner) {
+    EngineSpace space;
+    space.mode_ = plan.mode;
+    space.spawner_ = &spawner;
+    if (plan.mode != ContainmentMode::Userns) return space;
+    space.contained_ = std::make_unique<Contained>();
+    space.root_ = plan.ids.first;
+    if (auto built = space.build(plan, inputs); !built) return fail(built.error(), "contain the engine");
+    return space;
+}
+
+Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inputs) {
+    SUPERVISOR_TRY_ASSIGN(link, plan_link(inputs.taken, inputs.mtu, inputs.ipv6));
+    link.resolver = loopback_resolver(inputs.resolv_conf);
+    auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
+    SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
+    SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
+    SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));
+
+    SUPERVISOR_TRY_ASSIGN(holder,
+                          host::NamespaceHolder::start(plan.ids, birth.place, std::move(steps.steps)));
+    contained_->holder = std::move(holder);
+    SUPERVISOR_TRY_ASSIGN(mounts, prepare_mounts(inputs, steps.mounts));
+    std::vector<int> descriptors;
+    for (const auto& mount : mounts) descriptors.push_back(mount.get());
+    SUPERVISOR_TRY(contained_->holder.proceed(descriptors));
+    SUPERVISOR_TRY_ASSIGN(network, SpaceNetwork::create(link, contained_->holder.descriptor(CLONE_NEWNET)));
+    contained_->network = std::move(network);
+    contained_->firewall = inputs.firewall;
+    return {};
+}
+
+Result<std::vector<UniqueFd>> EngineSpace::prepare_mounts(const SpaceInputs& inputs,
+                                                          const std::vector<PreparedMount>& mounts) const {
+    const int user_namespace = contained_->holder.descriptor(CLONE_NEWUSER);
+    std::vector<UniqueFd> prepared;
+    for (const auto& mount : mounts) {
+        auto made = mount.kind == PreparedMount::Kind::IdMapped
+                        ? host::id_mapped_copy(mount.path, user_namespace)
+                    : mount.kind == PreparedMount::Kind::AsIs ? host::clone_mount(mount.path)
+                                                              : make_devices(inputs.devices, root_);
+        if (!made) return fail(std::move(made).error());
+        prepared.push_back(std::move(*made));
+    }
+    return prepared;
+}
+
+Result<> EngineSpace::finish(Milliseconds patience) {
+    if (!contained_) return {};
+    auto& contained = *contained_;
+    auto finished = contained.network.start_rules(*spawner_, contained.firewall);
+    if (finished) finished = contained.holder.finish(patience);
+    if (finished) finished = contained.network.finish_rules(*spawner_, patience);
+    if (!finished) return fail(finished.error(), "contain the engine");
+    contained.holder.release();
+    return {};
+}
+
+void EngineSpace::place(proc::ChildPlan& child) const {
+    if (!contained_) return;
+    const auto& holder = contained_->holder;
+    // The user namespace first: membership gives the right to enter the others.
+    for (const int type :
+         {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWNET, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWCGROUP}) {
+        child.namespaces.push_back({holder.descriptor(type), type});
+    }
+    child.pid_namespace = holder.descriptor(CLONE_NEWPID);
+    child.identity = proc::Identity{0, 0, {}};
+}
+
+void EngineSpace::place_agent(proc::ChildPlan& child) const {
+    if (contained_) child.namespaces.push_back({contained_->holder.descriptor(CLONE_NEWNET), CLONE_NEWNET});
+}
+
+pid_t EngineSpace::holder() const noexcept {
+    return contained_ ? contained_->holder.pid() : 0;
+}
+
+void EngineSpace::kill_all() const noexcept {
+    if (contained_) contained_->holder.kill();
+}
+
+Result<> EngineSpace::remove() {
+    if (!contained_) return {};
+    kill_all();
+    auto removed = contained_->network.remove(*spawner_);
+    contained_.reset();
+    if (!removed) return fail(removed.error(), "remove the engine's network");
+    return {};
+}
+
+const LinkPlan* EngineSpace::link() const noexcept {
+    return contained_ ? &contained_->network.link() : nullptr;
+}
+
+EngineSpace::EngineSpace() = default;
+EngineSpace::EngineSpace(EngineSpace&&) noexcept = default;
+
+EngineSpace& EngineSpace::operator=(EngineSpace&& other) noexcept {
+    if (this == &other) return *this;
+    (void)remove();
+    mode_ = other.mode_;
+    root_ = other.root_;
+    spawner_ = other.spawner_;
+    contained_ = std::move(other.contained_);
+    return *this;
+}
+
+EngineSpace::~EngineSpace() {
+    (void)remove();
+}
+
+}  // namespace supervisor::engine
