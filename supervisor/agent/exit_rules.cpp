@@ -3,8 +3,6 @@
 #include <csignal>
 #include <cstring>
 
-#include "base/strings.hpp"
-
 namespace supervisor::agent {
 namespace {
 
@@ -29,20 +27,13 @@ std::string how_it_ended(const ExitFacts& facts) {
     return "the agent ended with exit status " + std::to_string(facts.exit_code);
 }
 
-bool ends_the_container(const ExitFacts& facts, OnExit wanted) {
-    return wanted == OnExit::End || (wanted == OnExit::Auto && facts.elastic);
+bool ends_the_container(const ExitFacts& facts, RestartRule rule) {
+    return rule == RestartRule::Never || (rule == RestartRule::Auto && facts.elastic);
 }
 
 }  // namespace
 
-Result<OnExit> parse_on_exit(std::string_view text) {
-    if (text == "auto") return OnExit::Auto;
-    if (text == "restart") return OnExit::Restart;
-    if (text == "end") return OnExit::End;
-    return fail("'" + printable(text) + "' is not known: accepted are auto, restart, end");
-}
-
-ExitDecision decide_after_exit(const ExitFacts& facts, OnExit wanted) {
+ExitDecision decide_after_exit(const ExitFacts& facts, RestartRule rule) {
     using Next = ExitDecision::Next;
     const int status = facts.signal != 0 ? 128 + facts.signal : facts.exit_code;
     const bool upgrade = facts.launch == LaunchMode::Direct && facts.signal == 0 && facts.exit_code == 0;
@@ -54,7 +45,7 @@ ExitDecision decide_after_exit(const ExitFacts& facts, OnExit wanted) {
                 "the agent found newer files on the server " + std::to_string(facts.quick_upgrades + 1) +
                     " times in a row; starting again after a pause"};
     }
-    if (ends_the_container(facts, wanted)) return {Next::End, status, how_it_ended(facts)};
+    if (ends_the_container(facts, rule)) return {Next::End, status, how_it_ended(facts)};
     return {Next::Restart, status, how_it_ended(facts) + "; starting it again"};
 }
 

@@ -10,9 +10,7 @@ namespace supervisor::agent {
 
 // What the user wants: auto ends an elastic agent's container (its plugin made it for one job and stops it)
 // and restarts a static agent.
-enum class OnExit { Auto, Restart, End };
-// "auto", "restart", "end".
-Result<OnExit> parse_on_exit(std::string_view text);
+enum class RestartRule { Auto, Always, Never };
 
 struct ExitFacts {
     LaunchMode launch = LaunchMode::Direct;
@@ -35,6 +33,6 @@ struct ExitDecision {
     std::string reason;  // one line for the log
 };
 
-ExitDecision decide_after_exit(const ExitFacts& facts, OnExit wanted);
+ExitDecision decide_after_exit(const ExitFacts& facts, RestartRule rule);
 
 }  // namespace supervisor::agent

@@ -2,6 +2,7 @@
 // Everything for people goes to its standard error.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 

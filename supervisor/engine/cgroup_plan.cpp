@@ -36,17 +36,16 @@ void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
     if (input.host.machine.memory_total != 0)
         engine_limits.memory_low = std::min(kEngineMemoryLow, input.host.machine.memory_total / 8);
     auto& groups = cgroup.layout.groups;
-    groups.push_back({cgroup.supervisor, {}});
+    groups.push_back({cgroup.supervisor, {}, false});
     if (input.settings.contained) {
         // A contained engine owns the whole of `engine` and sees it as its root.
-        groups.push_back({"engine", engine_limits});
         cgroup.engine = "engine/daemons";
         cgroup.containers = "engine/containers";
-    } else {
-        groups.push_back({cgroup.engine, engine_limits});
-        groups.push_back({cgroup.containers, {input.settings.containers_memory_max, std::nullopt}});
+        groups.push_back({"engine", engine_limits, true});
     }
-    groups.push_back({cgroup.agent, {input.settings.agent_memory_max, std::nullopt}});
+    groups.push_back({cgroup.engine, engine_limits, false});
+    groups.push_back({cgroup.containers, {input.settings.containers_memory_max, std::nullopt}, true});
+    groups.push_back({cgroup.agent, {input.settings.agent_memory_max, std::nullopt}, false});
 }
 
 void choose_parent(const PlanInput& input, CgroupPlan& cgroup, const std::string& own_path) {

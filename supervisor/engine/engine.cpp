@@ -239,8 +239,9 @@ void Engine::run_helper(const std::vector<std::string>& words, Milliseconds limi
                         std::function<void(int)> done) {
     helper_words_.clear();
     helper_done_ = std::move(done);
-    service::Output output{&log::error_stream(), nullptr,
-                           [this](std::string_view line) { helper_words_ = printable(line); }, true};
+    service::Output output;
+    output.standard_error = &log::error_stream();
+    output.result = [this](std::string_view line) { helper_words_ = printable(line); };
     auto pid = processes_.start(setup_.helper(words), output,
                                 [this](const proc::ExitStatus& status) { helper_ended(status); });
     if (!pid) {

@@ -19,6 +19,7 @@ struct CgroupLimits {
 struct CgroupGroup {
     std::string name;  // path below the base, "engine" or "engine/daemons"
     CgroupLimits limits;
+    bool parent = false;  // v2: it has groups below it and no processes, and hands controllers on to them
 };
 
 struct CgroupLayout {

@@ -9,15 +9,41 @@
 
 namespace supervisor::service {
 
-Result<UniqueFd> RealProcesses::pump(Running& running, const std::string& name, LineWriter& writer,
-                                     const Output& output) {
-    SUPERVISOR_TRY_ASSIGN(pipe, sys::make_pipe());
-    auto on_line = [name, &writer, observer = output.observer, quiet = output.quiet](std::string_view line) {
-        if (observer) observer(line);
-        if (!quiet) writer.write_line(log::service_line(name, line));
+namespace {
+
+struct Stream {
+    int number;  // in the child
+    LineWriter* destination;
+    proc::OutputPump::OnLine on_line;
+};
+
+// The streams that are to be read, each with what becomes of its lines.
+std::vector<Stream> streams_of(const std::string& name, const Output& output) {
+    const auto relay = [&](LineWriter* writer) {
+        return [name, writer, observer = output.observer](std::string_view line) {
+            if (observer) observer(line);
+            writer->write_line(log::service_line(name, line));
+        };
     };
-    SUPERVISOR_TRY_ASSIGN(pump,
-                          proc::OutputPump::start(loop_, std::move(pipe.read), writer, std::move(on_line)));
+    std::vector<Stream> streams;
+    if (output.result) {
+        streams.push_back({STDOUT_FILENO, &log::error_stream(), output.result});
+    } else if (output.standard_output != nullptr) {
+        streams.push_back({STDOUT_FILENO, output.standard_output, relay(output.standard_output)});
+    }
+    if (output.standard_error != nullptr) {
+        streams.push_back({STDERR_FILENO, output.standard_error, relay(output.standard_error)});
+    }
+    return streams;
+}
+
+}  // namespace
+
+Result<UniqueFd> RealProcesses::pump(Running& running, LineWriter& destination,
+                                     proc::OutputPump::OnLine on_line) {
+    SUPERVISOR_TRY_ASSIGN(pipe, sys::make_pipe());
+    SUPERVISOR_TRY_ASSIGN(
+        pump, proc::OutputPump::start(loop_, std::move(pipe.read), destination, std::move(on_line)));
     running.pumps.push_back(std::move(pump));
     return std::move(pipe.write);
 }
@@ -26,13 +52,10 @@ Result<pid_t> RealProcesses::start(const proc::ChildPlan& plan, const Output& ou
     Running running;
     proc::ChildPlan mapped = plan;
     std::vector<UniqueFd> write_ends;  // ours only until the child has them
-    const std::pair<LineWriter*, int> streams[] = {{output.standard_output, STDOUT_FILENO},
-                                                   {output.standard_error, STDERR_FILENO}};
-    for (const auto& [writer, number] : streams) {
-        if (writer == nullptr) continue;
-        auto end = pump(running, plan.name, *writer, output);
+    for (auto& stream : streams_of(plan.name, output)) {
+        auto end = pump(running, *stream.destination, std::move(stream.on_line));
         if (!end) return fail(end.error(), "start " + plan.name);
-        mapped.descriptors.push_back({end->get(), number});
+        mapped.descriptors.push_back({end->get(), stream.number});
         write_ends.push_back(std::move(*end));
     }
     SUPERVISOR_TRY_ASSIGN(child, spawner_.spawn(mapped));

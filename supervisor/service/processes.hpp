@@ -23,8 +23,8 @@ struct Output {
     LineWriter* standard_error = nullptr;
     // Sees each line before it is written, without the name.
     std::function<void(std::string_view line)> observer;
-    // Only the observer gets the lines; the writers merely say which streams to read.
-    bool quiet = false;
+    // Gets the lines of stdout in place of writer and observer: for helpers that answer in one line.
+    std::function<void(std::string_view line)> result;
 };
 
 class Processes {
@@ -54,8 +54,7 @@ class RealProcesses final : public Processes {
         std::vector<proc::OutputPump> pumps;
     };
 
-    Result<UniqueFd> pump(Running& running, const std::string& name, LineWriter& writer,
-                          const Output& output);
+    Result<UniqueFd> pump(Running& running, LineWriter& destination, proc::OutputPump::OnLine on_line);
     void ended(pid_t pid);
 
     loop::EventLoop& loop_;

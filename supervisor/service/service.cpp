@@ -9,12 +9,18 @@ namespace supervisor::service {
 
 const char* to_text(State state) {
     switch (state) {
-        case State::Stopped: return "stopped";
-        case State::Starting: return "starting";
-        case State::Ready: return "ready";
-        case State::Waiting: return "waiting";
-        case State::Stopping: return "stopping";
-        case State::Failed: return "failed";
+        case State::Stopped:
+            return "stopped";
+        case State::Starting:
+            return "starting";
+        case State::Ready:
+            return "ready";
+        case State::Waiting:
+            return "waiting";
+        case State::Stopping:
+            return "stopping";
+        case State::Failed:
+            return "failed";
     }
     return "unknown";
 }
@@ -23,37 +29,51 @@ const char* to_text(State state) {
 const Service::Action Service::kActions[kStates][kEvents] = {
     /* Stopped  */ {&Service::launch, nullptr, nullptr, nullptr, nullptr, nullptr},
     /* Starting */
-    {nullptr, &Service::begin_stop, &Service::become_ready, &Service::after_death, &Service::kill_now, &Service::kill_now},
-    /* Ready    */ {nullptr, &Service::begin_stop, nullptr, &Service::after_death, nullptr, &Service::kill_now},
+    {nullptr, &Service::begin_stop, &Service::become_ready, &Service::after_death, &Service::kill_now,
+     &Service::kill_now},
+    /* Ready    */
+    {nullptr, &Service::begin_stop, nullptr, &Service::after_death, nullptr, &Service::kill_now},
     /* Waiting  */ {&Service::launch, &Service::finish_stop, nullptr, nullptr, &Service::launch, nullptr},
-    /* Stopping */ {nullptr, &Service::begin_stop, nullptr, &Service::finish_stop, &Service::next_rung, nullptr},
+    /* Stopping */
+    {nullptr, &Service::begin_stop, nullptr, &Service::finish_stop, &Service::next_rung, nullptr},
     /* Failed   */ {&Service::launch, &Service::finish_stop, nullptr, nullptr, nullptr, nullptr},
 };
 
 Service::Service(loop::EventLoop& loop, Processes& processes, Spec spec, Hooks hooks)
-    : loop_(loop), processes_(processes), spec_(std::move(spec)), hooks_(std::move(hooks)), backoff_(spec_.restart) {
+    : loop_(loop),
+      processes_(processes),
+      spec_(std::move(spec)),
+      hooks_(std::move(hooks)),
+      backoff_(spec_.restart) {
     snapshot_.since = std::chrono::system_clock::now();
     hooks_.output.observer = [this, outer = std::move(hooks_.output.observer)](std::string_view line) {
         observe(line);
         if (outer) outer(line);
     };
+    hooks_.output.result = hooks_.result;
 }
 
-void Service::start() { handle(Event::Start); }
+void Service::start() {
+    handle(Event::Start);
+}
 
 void Service::stop(Deadline deadline) {
     stop_deadline_ = deadline;
     handle(Event::Stop);
 }
 
-void Service::notify_ready() { handle(Event::BecameReady); }
+void Service::notify_ready() {
+    handle(Event::BecameReady);
+}
 
 void Service::restart(const std::string& cause) {
     snapshot_.cause = cause;
     handle(Event::RestartAsked);
 }
 
-Result<> Service::signal(int number) { return running() ? processes_.signal(snapshot_.pid, number) : Result<>(); }
+Result<> Service::signal(int number) {
+    return running() ? processes_.signal(snapshot_.pid, number) : Result<>();
+}
 
 void Service::handle(Event event) {
     const Action action = kActions[static_cast<int>(snapshot_.state)][static_cast<int>(event)];
@@ -70,7 +90,8 @@ void Service::launch() {
     started_at_ = loop_.clock().now();
     words_are_a_cause_ = false;
     auto plan = hooks_.plan();
-    auto pid = plan ? processes_.start(*plan, hooks_.output, [this](const proc::ExitStatus& status) { died(status); })
+    auto pid = plan ? processes_.start(*plan, hooks_.output,
+                                       [this](const proc::ExitStatus& status) { died(status); })
                     : Result<pid_t>(fail(plan.error()));
     if (!pid) {
         snapshot_.cause = pid.error().message();
@@ -114,11 +135,13 @@ void Service::after_death() {
     }
     const auto verdict = hooks_.after_exit ? hooks_.after_exit(last_status_) : AfterExit::Restart;
     switch (verdict) {
-        case AfterExit::StayStopped: return enter(State::Stopped);
+        case AfterExit::StayStopped:
+            return enter(State::Stopped);
         case AfterExit::RestartAtOnce:
             ++snapshot_.restarts;
             return launch();
-        case AfterExit::Restart: return wait_before_restart();
+        case AfterExit::Restart:
+            return wait_before_restart();
     }
 }
 
@@ -138,18 +161,25 @@ void Service::begin_stop() {
     next_rung();
 }
 
-// Each rung waits its grace, but never past the deadline; behind the last rung, and at the deadline, comes SIGKILL. A
-// process that even SIGKILL does not end (uninterruptible sleep) is left behind at the deadline by whoever called stop().
+// Each rung waits its grace, but never past the deadline; behind the last rung, and at the deadline, comes
+// SIGKILL. A process that even SIGKILL does not end (uninterruptible sleep) is left behind at the deadline by
+// whoever called stop().
 void Service::next_rung() {
     const bool out_of_time = stop_deadline_.expired(loop_.clock());
     if (rung_ >= spec_.stop_ladder.size() || (out_of_time && rung_ > 0)) {
-        (void)processes_.signal(snapshot_.pid, SIGKILL);
+        send(SIGKILL);
         timer_.cancel();
         return;
     }
     const auto& rung = spec_.stop_ladder[rung_++];
-    (void)processes_.signal(snapshot_.pid, rung.signal);
-    timer_ = loop_.at(stop_deadline_.stage(loop_.clock(), rung.grace).end(), [this] { handle(Event::TimedOut); });
+    send(rung.signal);
+    timer_ =
+        loop_.at(stop_deadline_.stage(loop_.clock(), rung.grace).end(), [this] { handle(Event::TimedOut); });
+}
+
+void Service::send(int number) {
+    (void)(spec_.signal_group ? processes_.signal_group(snapshot_.pid, number)
+                              : processes_.signal(snapshot_.pid, number));
 }
 
 void Service::finish_stop() {

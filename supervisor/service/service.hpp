@@ -7,7 +7,8 @@
 //     │   ended                              │ stop            │ too many deaths
 //     └──────────────── Stopping ◄───────────┘                 ▼
 //                                                            Failed
-// The table in service.cpp says what each event does in each state; an event that has no entry there is ignored.
+// The table in service.cpp says what each event does in each state; an event that has no entry there is
+// ignored.
 #pragma once
 
 #include <chrono>
@@ -38,15 +39,20 @@ enum class AfterExit { Restart, RestartAtOnce, StayStopped };
 struct Spec {
     std::string name;
     ReadyWhen ready_when = ReadyWhen::Spawned;
-    Milliseconds start_timeout{0};  // 0: none; a process that is not ready by then is killed, which counts as a death
+    Milliseconds start_timeout{
+        0};  // 0: none; a process that is not ready by then is killed, which counts as a death
     proc::BackoffPolicy restart;
     std::vector<StopRung> stop_ladder;
+    // The ladder's signals go to the process group: for programs whose outermost process passes nothing on.
+    bool signal_group = false;
 };
 
 struct Hooks {
     // Called at each start: the plan may differ from the last one.
     std::function<Result<proc::ChildPlan>()> plan;
     Output output;
+    // Gets the lines of stdout instead of the output's writer: for programs that answer in one line.
+    std::function<void(std::string_view line)> result;
     // A death that was not asked for; without this hook: Restart.
     std::function<AfterExit(const proc::ExitStatus&)> after_exit;
     // Every change of state; snapshot() shows the new one. Stopped and Failed are final until start().
@@ -63,7 +69,7 @@ struct Snapshot {
 };
 
 class Service {
-public:
+  public:
     Service(loop::EventLoop& loop, Processes& processes, Spec spec, Hooks hooks);
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
@@ -73,7 +79,8 @@ public:
     void stop(Deadline deadline);
     // The process says that it is ready (READY=1).
     void notify_ready();
-    // Kills a process that is alive but of no use; it comes back as after a death. `cause` is what logs and status say.
+    // Kills a process that is alive but of no use; it comes back as after a death. `cause` is what logs and
+    // status say.
     void restart(const std::string& cause);
 
     Result<> signal(int number);
@@ -82,10 +89,12 @@ public:
     State state() const noexcept { return snapshot_.state; }
     const Snapshot& snapshot() const noexcept { return snapshot_; }
     bool running() const noexcept { return snapshot_.pid > 0; }
+    // How it ended last; meaningful after the first end.
+    const proc::ExitStatus& last_status() const noexcept { return last_status_; }
     // The last line of its output that looked like the reason of a failure, or the last one.
     const std::string& last_words() const noexcept { return last_words_; }
 
-private:
+  private:
     enum class Event { Start, Stop, BecameReady, Exited, TimedOut, RestartAsked };
     using Action = void (Service::*)();
     static constexpr int kStates = 6;
@@ -98,6 +107,7 @@ private:
     void after_death();
     void kill_now();
     void begin_stop();
+    void send(int number);
     void next_rung();
     void finish_stop();
 

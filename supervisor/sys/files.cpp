@@ -161,8 +161,9 @@ Result<> make_directories(const std::string& path, mode_t mode) {
     for (std::size_t at = 1; at != std::string::npos;) {
         at = path.find('/', at);
         const std::string prefix = path.substr(0, at);
-        if (::mkdir(prefix.c_str(), mode) != 0 && !is_directory(prefix)) {
-            return fail(system_error(errno == EEXIST ? ENOTDIR : errno, "make directory", prefix));
+        if (::mkdir(prefix.c_str(), mode) != 0) {
+            const int code = errno == EEXIST ? ENOTDIR : errno;
+            if (!is_directory(prefix)) return fail(system_error(code, "make directory", prefix));
         }
         if (at != std::string::npos) ++at;
     }

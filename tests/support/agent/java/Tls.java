@@ -12,6 +12,7 @@ import java.security.PrivateKey;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
+import java.security.spec.InvalidKeySpecException;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
 import java.util.Collection;
@@ -71,7 +72,11 @@ final class Tls {
         byte[] der = Base64.getMimeDecoder().decode(pem.replaceAll("-----[A-Z ]+-----", ""));
         PKCS8EncodedKeySpec spec = pem.contains("BEGIN ENCRYPTED") ? decrypt(der, passphrase)
                 : new PKCS8EncodedKeySpec(der);
-        return KeyFactory.getInstance("RSA").generatePrivate(spec);
+        try {
+            return KeyFactory.getInstance("EC").generatePrivate(spec);
+        } catch (InvalidKeySpecException e) {
+            return KeyFactory.getInstance("RSA").generatePrivate(spec);
+        }
     }
 
     private static PKCS8EncodedKeySpec decrypt(byte[] der, char[] passphrase) throws Exception {

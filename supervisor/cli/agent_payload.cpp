@@ -1,0 +1,307 @@
+#include "cli/agent_payload.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "agent/exit_rules.hpp"
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "sys/files.hpp"
+
+namespace supervisor::cli {
+namespace {
+
+constexpr const char* kComponent = "agent";
+constexpr const char* kHooks = "/docker-entrypoint.d";
+constexpr const char* kFetcher = "/usr/local/bin/gocd-agent-fetch";
+constexpr const char* kBaked = "/usr/local/share/gocd-agent";
+constexpr const char* kAotCache = "/usr/local/share/gocd-agent/agent.aot";
+constexpr Milliseconds kQuick{60'000};
+
+const proc::BackoffPolicy kRestart{Milliseconds(500), Milliseconds(30'000), 1'000'000, Milliseconds(600'000),
+                                   Milliseconds(60'000)};
+
+tl::unexpected<Failure> failure(int exit_code, Error error) {
+    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
+}
+
+service::Spec spec_of(const std::string& name, bool group) {
+    service::Spec spec;
+    spec.name = name;
+    spec.restart = kRestart;
+    spec.signal_group = group;
+    spec.stop_ladder = {{SIGTERM, Milliseconds(60'000)}};  // the deadline of the stop cuts this short
+    return spec;
+}
+
+std::vector<std::string> executable_hooks() {
+    std::vector<std::string> hooks;
+    for (const auto& name : sys::list_directory(kHooks).value_or(std::vector<std::string>())) {
+        const std::string path = std::string(kHooks) + "/" + name;
+        if (!sys::is_directory(path) && ::access(path.c_str(), X_OK) == 0) hooks.push_back(path);
+    }
+    return hooks;
+}
+
+agent::RestartRule rule_of(AgentRestart restart) {
+    switch (restart) {
+        case AgentRestart::Auto:
+            return agent::RestartRule::Auto;
+        case AgentRestart::Always:
+            return agent::RestartRule::Always;
+        case AgentRestart::Never:
+            return agent::RestartRule::Never;
+    }
+    return agent::RestartRule::Auto;
+}
+
+}  // namespace
+
+AgentPayload::AgentPayload(AgentPayloadContext context, PayloadEvents events)
+    : context_(context), events_(std::move(events)) {}
+
+tl::expected<std::unique_ptr<AgentPayload>, Failure> AgentPayload::create(AgentPayloadContext context,
+                                                                          PayloadEvents events) {
+    std::unique_ptr<AgentPayload> payload(new AgentPayload(context, std::move(events)));
+    if (auto configured = payload->configure(); !configured)
+        return tl::unexpected<Failure>(std::move(configured).error());
+    const bool wrapper = payload->choice_.mode == agent::LaunchMode::Wrapper;
+    payload->fetcher_ = std::make_unique<service::Service>(context.loop, context.processes,
+                                                           spec_of("fetch", false), payload->fetcher_hooks());
+    payload->jvm_ = std::make_unique<service::Service>(context.loop, context.processes,
+                                                       spec_of("agent", wrapper), payload->jvm_hooks());
+    return payload;
+}
+
+tl::expected<void, Failure> AgentPayload::configure() {
+    auto settings = agent::read_settings(context_.environment);
+    if (!settings) return failure(kExitUsage, settings.error());
+    settings_ = std::move(*settings);
+    const AgentConfig& config = context_.config.agent;
+    auto mode = agent::parse_launch_mode(config.launch);
+    if (!mode) return failure(kExitUsage, mode.error());
+    settings_.launch = *mode;
+    settings_.use_aot = config.aot;
+    settings_.ping_interval = config.ping_interval;
+    settings_.instruction_interval = config.instruction_interval;
+    auto access = agent::read_server_access(settings_);
+    if (!access) return failure(kExitUsage, access.error());
+    access_ = std::move(*access);
+    facts_ = agent::read_launch_facts(settings_, kFetcher, kBaked, kAotCache);
+    auto choice = agent::choose_launch(settings_, access_, facts_);
+    if (!choice) return failure(kExitHost, choice.error());
+    choice_ = std::move(*choice);
+    log::info(kComponent, "launch " + std::string(agent::to_string(choice_.mode)) + ": " + choice_.reason);
+    for (const auto& warning : choice_.warnings) log::warn(kComponent, warning);
+    environment_ =
+        agent::agent_environment(context_.environment, {context_.account.name, context_.account.home});
+    for (const auto& entry :
+         context_.docker != nullptr ? context_.docker->agent_environment() : std::vector<std::string>()) {
+        environment_.push_back(entry);
+    }
+    const agent::Owner owner{context_.account.user, context_.account.group};
+    auto prepared = agent::prepare_directories(settings_, choice_.mode, owner);
+    if (!prepared) return failure(kExitHost, prepared.error());
+    prepared_ = std::move(*prepared);
+    for (const auto& note : prepared_.notes) log::info(kComponent, note);
+    hooks_left_ = executable_hooks();
+    return {};
+}
+
+proc::ChildPlan AgentPayload::child_plan(const std::string& name, const agent::Command& command) const {
+    proc::ChildPlan plan;
+    plan.name = name;
+    plan.arguments = command.argv;
+    plan.environment = command.environment;
+    plan.executable =
+        proc::find_executable(command.argv.at(0), command.environment).value_or(command.argv.at(0));
+    plan.working_directory = command.working_directory;
+    plan.limits = {{RLIMIT_NOFILE, 1'024, 524'288}};
+    context_.hardening.apply(plan, context_.account);
+    if (context_.docker != nullptr) context_.docker->place_agent(plan);
+    return plan;
+}
+
+void AgentPayload::start() {
+    if (choice_.mode == agent::LaunchMode::Direct) {
+        fetcher_->start();
+    }
+    run_next_hook();
+}
+
+// The scripts of /docker-entrypoint.d run in order, each to its end, while the fetcher is at work.
+void AgentPayload::run_next_hook() {
+    if (hooks_left_.empty()) return launch_when_prepared();
+    const std::string path = hooks_left_.front();
+    hooks_left_.erase(hooks_left_.begin());
+    agent::Command command{
+        {path},
+        agent::hook_environment(context_.environment, {context_.account.name, context_.account.home}),
+        settings_.working_directory};
+    const service::Output output{&log::output_stream(), &log::error_stream(), {}};
+    auto pid =
+        context_.processes.start(child_plan(path, command), output,
+                                 [this, path](const proc::ExitStatus& status) { hook_ended(path, status); });
+    if (!pid) return events_.ended(kExitUsage, pid.error().message());
+    hook_ = *pid;
+}
+
+void AgentPayload::hook_ended(const std::string& path, const proc::ExitStatus& status) {
+    hook_ = -1;
+    if (stop_done_) return stopped_step();
+    if (status.success()) return run_next_hook();
+    constexpr int kHookFailed = 111;  // what the official image exits with
+    events_.ended(kHookFailed, path + " " + status.text());
+}
+
+service::Hooks AgentPayload::fetcher_hooks() {
+    service::Hooks hooks;
+    hooks.plan = [this]() -> Result<proc::ChildPlan> {
+        return child_plan("fetch",
+                          agent::fetcher_command(settings_, access_, facts_, kFetcher, environment_));
+    };
+    // What it says on stdout is for us; its stderr is for people.
+    hooks.output = {nullptr, &log::error_stream(), {}};
+    hooks.result = [this](std::string_view line) { fetcher_words_ = line; };
+    hooks.after_exit = [this](const proc::ExitStatus& status) { return fetcher_ended(status); };
+    hooks.changed = [this](service::State) {
+        if (stop_done_) return stopped_step();
+        events_.changed();
+    };
+    return hooks;
+}
+
+service::AfterExit AgentPayload::fetcher_ended(const proc::ExitStatus& status) {
+    auto result = status.success() ? agent::parse_fetch_result(fetcher_words_)
+                                   : Result<agent::FetchResult>(fail("fetcher " + status.text()));
+    fetcher_words_.clear();
+    if (!result) {
+        log::warn(kComponent, result.error().message() + "; trying again");
+        return service::AfterExit::Restart;
+    }
+    fetched_ = std::move(*result);
+    events_.reached("fetched");
+    context_.loop.defer([this] { launch_when_prepared(); });
+    return service::AfterExit::StayStopped;
+}
+
+void AgentPayload::launch_when_prepared() {
+    const bool fetched = choice_.mode != agent::LaunchMode::Direct || fetched_.has_value();
+    if (stop_done_ || hook_ > 0 || !hooks_left_.empty() || !fetched || jvm_->running()) return;
+    events_.reached("agent JVM start");
+    jvm_->start();
+}
+
+service::Hooks AgentPayload::jvm_hooks() {
+    service::Hooks hooks;
+    hooks.plan = [this] { return jvm_plan(); };
+    hooks.output = {&log::output_stream(), &log::output_stream(),
+                    [this](std::string_view line) { heard(line); }};
+    hooks.after_exit = [this](const proc::ExitStatus& status) { return jvm_ended(status); };
+    hooks.changed = [this](service::State state) { jvm_changed(state); };
+    return hooks;
+}
+
+Result<proc::ChildPlan> AgentPayload::jvm_plan() {
+    jvm_started_ = context_.loop.clock().now();
+    tracker_.reset();
+    SUPERVISOR_TRY(agent::write_autoregister(settings_, {context_.account.user, context_.account.group}));
+    switch (choice_.mode) {
+        case agent::LaunchMode::Bootstrapper:
+            return child_plan("agent", agent::bootstrapper_command(settings_, environment_));
+        case agent::LaunchMode::Wrapper:
+            return child_plan("agent", agent::wrapper_command(settings_, environment_));
+        default: {
+            const auto launch = agent::direct_command(settings_, access_, facts_, *fetched_, environment_);
+            log::debug(kComponent, "AOT cache: " + launch.aot.reason);
+            return child_plan("agent", launch.command);
+        }
+    }
+}
+
+void AgentPayload::heard(std::string_view line) {
+    const auto event = tracker_.feed(line);
+    if (!event) return;
+    switch (*event) {
+        case agent::AgentEvent::Registered:
+        case agent::AgentEvent::Connected: {
+            auto scrubbed =
+                agent::write_autoregister(settings_, {context_.account.user, context_.account.group});
+            if (!scrubbed) log::warn(kComponent, scrubbed.error().message());
+            return events_.reached(*event == agent::AgentEvent::Registered ? "registered" : "connected");
+        }
+        case agent::AgentEvent::JobStarted:
+            return events_.job_started();
+        case agent::AgentEvent::JobFinished:
+            return events_.job_finished();
+        case agent::AgentEvent::RegistrationFailed:
+            return;
+    }
+}
+
+service::AfterExit AgentPayload::jvm_ended(const proc::ExitStatus& status) {
+    if (tracker_.job_running()) events_.job_finished();
+    tracker_.reset();
+    // Tasks of a dead agent would fight with those of the next one.
+    const bool memory_kill = context_.docker != nullptr && context_.docker->agent_was_killed_for_memory();
+    if (context_.docker != nullptr) context_.docker->kill_agent_leftovers();
+    const bool exited = status.kind == proc::ExitStatus::Kind::Exited;
+    const bool quick = context_.loop.clock().now() - jvm_started_ < kQuick;
+    quick_upgrades_ = exited && status.value == 0 && quick ? quick_upgrades_ + 1 : 0;
+    agent::ExitFacts facts;
+    facts.launch = choice_.mode;
+    facts.exit_code = exited ? status.value : 0;
+    facts.signal = exited ? 0 : status.value;
+    facts.memory_kill = memory_kill;
+    facts.elastic = settings_.registration.elastic();
+    facts.quick_upgrades = std::max(0, quick_upgrades_ - 1);
+    const auto decision = agent::decide_after_exit(facts, rule_of(context_.config.agent.restart));
+    log::info(kComponent, decision.reason);
+    using Next = agent::ExitDecision::Next;
+    if (decision.next == Next::Restart) return service::AfterExit::Restart;
+    if (decision.next == Next::Refetch) {
+        fetched_.reset();
+        context_.loop.defer([this] { fetcher_->start(); });
+    } else {
+        context_.loop.defer([this, decision] { events_.ended(decision.status, decision.reason); });
+    }
+    return service::AfterExit::StayStopped;
+}
+
+void AgentPayload::jvm_changed(service::State) {
+    if (stop_done_) return stopped_step();
+    events_.changed();
+}
+
+void AgentPayload::stop(Deadline deadline, std::function<void()> done) {
+    stop_done_ = std::move(done);
+    hooks_left_.clear();
+    if (hook_ > 0) (void)context_.processes.signal_group(hook_, SIGKILL);
+    fetcher_->stop(deadline);
+    jvm_->stop(deadline);
+    stopped_step();
+}
+
+void AgentPayload::stopped_step() {
+    if (!stop_done_ || hook_ > 0 || fetcher_->running() || jvm_->running()) return;
+    const auto done = std::exchange(stop_done_, [] {});
+    done();
+}
+
+std::string AgentPayload::not_ready_because() const {
+    if (jvm_->running()) return {};
+    if (fetcher_->running()) return "fetching the agent's files from the server";
+    return "the agent does not run" +
+           (jvm_->snapshot().cause.empty() ? std::string() : ": " + jvm_->snapshot().cause);
+}
+
+void AgentPayload::describe(StatusModel& model) const {
+    model.agent_launch = agent::to_string(choice_.mode);
+    model.agent_connected = tracker_.connected();
+    if (choice_.mode == agent::LaunchMode::Direct) model.services.emplace_back("fetch", fetcher_->snapshot());
+    model.services.emplace_back("agent", jvm_->snapshot());
+}
+
+}  // namespace supervisor::cli

@@ -1,0 +1,84 @@
+#include "cli/main.hpp"
+
+#include <unistd.h>
+
+#include "base/log.hpp"
+#include "cli/internal.hpp"
+#include "cli/options.hpp"
+#include "cli/status.hpp"
+#include "cli/supervisor.hpp"
+#include "sys/files.hpp"
+
+namespace supervisor::cli {
+namespace {
+
+std::vector<std::string> to_list(char** environment) {
+    std::vector<std::string> list;
+    for (; *environment != nullptr; ++environment) list.emplace_back(*environment);
+    return list;
+}
+
+int print(const std::string& text) {
+    return sys::write_all(STDOUT_FILENO, text) ? 0 : 1;
+}
+
+int run_supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals,
+                   TimePoint executed_at) {
+    log::configure(invocation.config.general.log);
+    Supervisor supervisor(std::move(invocation), std::move(environment), std::move(signals), executed_at);
+    return supervisor.run();
+}
+
+int dispatch(Invocation invocation, std::vector<std::string> environment, loop::Signals signals,
+             TimePoint executed_at) {
+    switch (invocation.command) {
+        case Command::Run:
+            return run_supervisor(std::move(invocation), std::move(environment), std::move(signals),
+                                  executed_at);
+        case Command::Status:
+            return print_status(kRunDirectory, invocation.has_flag("--json"),
+                                invocation.has_flag("--timeline"));
+        case Command::Events:
+            return print_events(kRunDirectory, invocation.has_flag("--follow"));
+        case Command::Health:
+            return print_health(kRunDirectory, invocation.has_flag("--live"));
+        case Command::Help:
+            return print(help_text());
+        case Command::Version:
+            return print("gocd-supervisor " SUPERVISOR_VERSION "\n");
+        case Command::Reference:
+            return print(reference_markdown());
+        case Command::Completion:
+            return print(completion_script());
+        case Command::Internal:
+            return run_internal(invocation.command_flags);
+        case Command::Doctor:
+        case Command::Sweep:
+            break;
+    }
+    return kExitUsage;
+}
+
+}  // namespace
+
+int main_program(const std::vector<std::string>& arguments, char** environment) {
+    const auto executed_at = SteadyClock().now();
+    std::vector<std::string> variables = to_list(environment);
+    auto invocation = parse(arguments, variables);
+    if (!invocation) {
+        log::error("supervisor", invocation.error().message());
+        log::drain(1'000);
+        return kExitUsage;
+    }
+    // Only PID 1's own life is made of signals; every other command must die of Ctrl-C.
+    if (invocation->command != Command::Run)
+        return dispatch(std::move(*invocation), std::move(variables), {}, executed_at);
+    auto signals = loop::Signals::block_all();
+    if (!signals) {
+        log::error("supervisor", signals.error().message());
+        return kExitInternal;
+    }
+    return dispatch(std::move(*invocation), std::move(variables), std::move(*signals), executed_at);
+}
+
+}  // namespace supervisor::cli

@@ -1,0 +1,198 @@
+#include "cli/supervisor.hpp"
+
+#include <fmt/core.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <exception>
+
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "cli/stop_budget.hpp"
+#include "proc/leftovers.hpp"
+
+namespace supervisor::cli {
+namespace {
+
+constexpr const char* kComponent = "supervisor";
+// What the payload may use of the stop budget; the engine needs the rest.
+constexpr int kPayloadShare = 3;  // a third
+// A second TERM means that somebody is in a hurry.
+constexpr Milliseconds kHurry{1'000};
+// How long killed processes may take to be gone before the rest of the clean-up goes on without them.
+constexpr Milliseconds kLeftoverRound{5};
+constexpr Milliseconds kLeftoverPatience{500};
+
+}  // namespace
+
+Supervisor::Supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals, TimePoint executed_at)
+    : invocation_(std::move(invocation)), environment_(std::move(environment)), signals_(std::move(signals)), executed_at_(executed_at) {}
+
+Supervisor::~Supervisor() = default;
+
+int Supervisor::run() noexcept {
+    try {
+        if (auto ready = set_up(); !ready) {
+            log::error(kComponent, ready.error().error.message());
+            if (docker_) docker_->clean_up();
+            if (status_) status_->remove();
+            log::drain(1'000);
+            return ready.error().exit_code;
+        }
+        run_loop();
+        return exit_status_.value_or(kExitInternal);
+    } catch (const std::exception& exception) {
+        // set_up or the last steps threw: there is no order left to keep.
+        log::error(kComponent, std::string("unexpected exception: ") + exception.what());
+        log::drain(1'000);
+        return kExitInternal;
+    }
+}
+
+void Supervisor::run_loop() {
+    for (;;) {
+        const auto ended = loop_->run();
+        if (ended) return;
+        log::error(kComponent, ended.error().message());
+        if (finished_) return;
+        request_stop("internal error", kExitInternal);
+    }
+}
+
+void Supervisor::on_signal(const loop::Signal& signal) {
+    switch (signal.number) {
+        case SIGCHLD: return reaper_.reap();
+        case SIGTERM:
+        case SIGINT:
+        case SIGQUIT: return request_stop(loop::signal_name(signal.number), payload_ ? payload_->status_when_asked_to_stop() : 0);
+        case SIGHUP:
+            if (invocation_.config.general.shell != Shell::No) return request_stop("the terminal is gone", 0);
+            if (docker_) docker_->reload();
+            return;
+        case SIGUSR1:
+            log::info(kComponent, "status: " + to_text(to_json(status_model())));
+            return;
+        default: return;  // WINCH, CONT, PIPE and the like mean nothing to us; children get their own
+    }
+}
+
+void Supervisor::request_stop(const std::string& reason, int status) {
+    const auto& general = invocation_.config.general;
+    if (exit_status_) {
+        // Never passed on twice: the second one only makes the rest quicker.
+        stop_deadline_ = stop_deadline_.stage(loop_->clock(), kHurry);
+        log::info(kComponent, reason + " again: the stop may now take " + format_duration(stop_deadline_.remaining(loop_->clock())));
+        drain_timer_.cancel();
+        if (phase_ != Phase::Stopping) return stop_payload();
+        if (!docker_stopping_ && payload_) payload_->stop(stop_deadline_, [this] { stop_docker(); });
+        stop_timer_ = loop_->at(stop_deadline_.end(), [this] { finish(); });
+        return;
+    }
+    exit_status_ = status;
+    stop_reason_ = reason;
+    stop_began_ = loop_->clock().now();
+    const StopBudget budget = stop_budget(environment_);
+    stop_deadline_ = Deadline::after(loop_->clock(), general.stop_timeout.value_or(budget.total) + general.drain_timeout);
+    status_->event("stop asked", reason + "; budget " + format_duration(stop_deadline_.remaining(loop_->clock())));
+    drain_or_stop();
+}
+
+void Supervisor::drain_or_stop() {
+    const auto drain = invocation_.config.general.drain_timeout;
+    if (drain.count() == 0 || !payload_ || !payload_->busy()) return stop_payload();
+    phase_ = Phase::Draining;
+    status_->event("draining", "waiting up to " + format_duration(drain) + " for the running job");
+    drain_timer_ = loop_->after(drain, [this] {
+        status_->event("drain timed out");
+        stop_payload();
+    });
+}
+
+void Supervisor::stop_payload() {
+    drain_timer_.cancel();
+    phase_ = Phase::Stopping;
+    status_->touch();
+    // Time that a drain did not use is not owed to the stop.
+    const auto budget = invocation_.config.general.stop_timeout.value_or(stop_budget(environment_).total);
+    stop_deadline_ = stop_deadline_.stage(loop_->clock(), budget);
+    stop_timer_ = loop_->at(stop_deadline_.end(), [this] { finish(); });
+    if (!payload_) return stop_docker();
+    const auto share = stop_deadline_.stage(loop_->clock(), stop_deadline_.remaining(loop_->clock()) / kPayloadShare);
+    payload_->stop(share, [this] { stop_docker(); });
+}
+
+void Supervisor::stop_docker() {
+    if (std::exchange(docker_stopping_, true)) return;
+    if (!docker_) return finish();
+    docker_->kill_agent_leftovers();
+    docker_->stop(stop_deadline_, [this] { finish(); });
+}
+
+// Everything that can be asked has been asked, or time is up. What still runs is killed, and waited for briefly.
+void Supervisor::finish() {
+    if (finished_) return;
+    finished_ = true;
+    stop_timer_.cancel();
+    const auto patience = Deadline::after(loop_->clock(), kLeftoverPatience);
+    int hit = 0;
+    std::vector<std::string> killed = docker_ ? docker_->clean_up() : std::vector<std::string>();
+    while (proc::kill_leftovers() > 0 && !patience.expired(loop_->clock())) {
+        ++hit;
+        ::usleep(static_cast<useconds_t>(kLeftoverRound.count()) * 1000);
+        reaper_.reap();
+    }
+    if (hit > 0) killed.emplace_back("leftover processes");
+    const auto took = std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - stop_began_);
+    const std::string what = killed.empty() ? "nothing had to be killed" : "had to kill " + join(killed, ", ");
+    status_->remove();
+    log::output_stream().write_line(log::service_line(
+        "gocd-supervisor", fmt::format("ended ({}) after {}, status {}; {}", stop_reason_, format_duration(took), *exit_status_, what)));
+    log::drain(200);
+    loop_->quit();
+}
+
+void Supervisor::payload_ended(int status, const std::string& reason) {
+    if (exit_status_) return;
+    request_stop(reason, status);
+}
+
+void Supervisor::engine_failed(const std::string& cause) {
+    log::error(kComponent, "the engine cannot be kept running: " + cause + "; see `gocd-supervisor doctor`");
+    if (!exit_status_) request_stop("engine failed", kExitEngine);
+}
+
+void Supervisor::job_finished() {
+    job_.running = false;
+    ++job_.finished;
+    status_->event("job finished");
+    if (docker_) docker_->job_finished();
+    if (phase_ == Phase::Draining) stop_payload();
+}
+
+void Supervisor::milestone(const std::string& name) {
+    for (const auto& [known, at] : timeline_) {
+        if (known == name) return;
+    }
+    timeline_.emplace_back(name, std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - executed_at_));
+}
+
+StatusModel Supervisor::status_model() const {
+    StatusModel model;
+    model.version = SUPERVISOR_VERSION;
+    model.pid = ::getpid();
+    model.phase = phase_;
+    model.mode = mode_name(mode_);
+    model.mode_reason = mode_reason_;
+    model.job = job_;
+    model.timeline = timeline_;
+    model.orphans_reaped = reaper_.orphans_reaped();
+    if (hardening_) model.relaxed = hardening_->relaxed();
+    if (docker_) docker_->describe(model);
+    if (payload_) payload_->describe(model);
+    model.not_ready_because = docker_ ? docker_->not_ready_because() : "";
+    if (model.not_ready_because.empty()) model.not_ready_because = payload_ ? payload_->not_ready_because() : "starting";
+    if (phase_ != Phase::Running && phase_ != Phase::Starting) model.not_ready_because = phase_name(phase_);
+    return model;
+}
+
+}  // namespace supervisor::cli

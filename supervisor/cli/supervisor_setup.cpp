@@ -1,0 +1,176 @@
+// The first half of a Supervisor's life: what may still fail with an exit code.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "base/log.hpp"
+#include "cli/agent_payload.hpp"
+#include "cli/dind.hpp"
+#include "cli/program.hpp"
+#include "cli/stop_budget.hpp"
+#include "cli/supervisor.hpp"
+#include "sys/files.hpp"
+#include "sys/unix_socket.hpp"
+
+namespace supervisor::cli {
+namespace {
+
+tl::unexpected<Failure> failure(int exit_code, Error error) {
+    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
+}
+
+// Keeps a stream flowing that was full for a while: watched only as long as something waits to be written.
+void keep_flushing(loop::EventLoop& loop, loop::Watch& watch, LineWriter& stream) {
+    if (!stream.pending()) return watch.reset();
+    if (watch) return;
+    auto flush = loop.watch(stream.fd(), EPOLLOUT, [&stream](std::uint32_t) { stream.flush(); });
+    if (flush) watch = std::move(*flush);  // files cannot be watched, and never block either
+}
+
+struct ModeChoice {
+    Mode mode;
+    std::string reason;
+};
+
+// A socket file that nobody listens on is a leftover of this container's former life.
+bool socket_answers(const std::string& path) {
+    return sys::exists(path) && bool(sys::connect_unix(path));
+}
+
+ModeChoice choose_mode(const Config& config, const std::vector<std::string>& environment) {
+    if (config.general.mode != Mode::Auto)
+        return {config.general.mode, "asked for by " + config.provenance.at("mode")};
+    if (socket_answers(config.broker.host_socket))
+        return {Mode::Dood, "a Docker socket that answers is mounted at " + config.broker.host_socket};
+    if (proc::find_executable("dockerd", environment))
+        return {Mode::Dind, "no Docker socket is mounted and the image has a dockerd"};
+    return {Mode::Plain, "neither a Docker socket nor a dockerd is here"};
+}
+
+}  // namespace
+
+Supervisor::Outcome Supervisor::set_up() {
+    if (auto done = set_up_loop(); !done) return done;
+    if (auto done = set_up_docker(); !done) return done;
+    if (auto done = set_up_payload(); !done) return done;
+    milestone("agent start");
+    payload_->start();  // first: nothing of the engine needs to exist for it, docker's socket listens already
+    if (docker_) docker_->start();
+    if (phase_ == Phase::Starting) phase_ = Phase::Running;
+    status_->touch();
+    return {};
+}
+
+Supervisor::Outcome Supervisor::set_up_loop() {
+    auto loop = loop::EventLoop::create();
+    if (!loop) return failure(kExitInternal, loop.error());
+    loop_ = std::move(*loop);
+    loop_->set_idle_hook([this] {
+        keep_flushing(*loop_, output_watch_, log::output_stream());
+        keep_flushing(*loop_, error_watch_, log::error_stream());
+    });
+    if (auto delivered = signals_.deliver(*loop_, [this](const loop::Signal& signal) { on_signal(signal); });
+        !delivered) {
+        return failure(kExitInternal, delivered.error());
+    }
+    if (::getpid() != 1) (void)proc::become_subreaper();  // older kernels: orphans then go to the real PID 1
+    auto spawner = proc::Spawner::create(signals_.original_mask());
+    if (!spawner) return failure(kExitInternal, spawner.error());
+    spawner_ = std::move(*spawner);
+    processes_ = std::make_unique<service::RealProcesses>(*loop_, *spawner_, reaper_);
+    status_.emplace(*loop_, kRunDirectory, [this] { return status_model(); });
+    if (auto made = sys::make_directories(kRunDirectory); !made) {
+        log::warn("supervisor", made.error().message() + "; status and events will be missing");
+    }
+    milestone("exec");
+    return {};
+}
+
+Supervisor::Outcome Supervisor::set_up_docker() {
+    const auto& config = invocation_.config;
+    const ModeChoice choice = choose_mode(config, environment_);
+    mode_ = choice.mode;
+    mode_reason_ = choice.reason;
+    status_->event("mode " + std::string(mode_name(mode_)), mode_reason_);
+    auto account = find_agent_account(sys::read_file_or("/etc/passwd"), sys::read_file_or("/etc/group"));
+    if (!account) return failure(kExitHost, account.error());
+    account_ = std::move(*account);
+    if (::geteuid() != 0) {
+        return failure(kExitHost, Error("PID 1 does not run as root")
+                                      .advice("it drops the agent's privileges itself: leave out --user; in "
+                                              "Kubernetes set securityContext.runAsUser: 0"));
+    }
+    auto hardening = Hardening::create(config.agent.allow);
+    if (!hardening) return failure(kExitInternal, hardening.error());
+    hardening_ = std::move(*hardening);
+    docker_ = make_docker_side();
+    if (!docker_) return {};
+    auto prepared = docker_->prepare();
+    milestone("host prepared");
+    return prepared;
+}
+
+std::unique_ptr<DockerSide> Supervisor::make_docker_side() {
+    DockerSideContext context{*loop_,       *processes_, *spawner_, reaper_, invocation_.config,
+                              environment_, account_,    {}};
+    context.events.changed = [this] { status_->touch(); };
+    context.events.event = [this](const std::string& what, const std::string& detail) {
+        status_->event(what, detail);
+    };
+    context.events.reached = [this](const std::string& name) { milestone(name); };
+    context.events.failed = [this](const std::string& cause) { engine_failed(cause); };
+    if (mode_ == Mode::Dind) return std::make_unique<Dind>(std::move(context));
+    return nullptr;
+}
+
+PayloadEvents Supervisor::payload_events() {
+    PayloadEvents events;
+    events.ended = [this](int status, const std::string& reason) { payload_ended(status, reason); };
+    events.changed = [this] { status_->touch(); };
+    events.reached = [this](const std::string& name) {
+        milestone(name);
+        status_->touch();
+    };
+    events.job_started = [this] {
+        job_ = {true, job_.finished, utc_text(std::chrono::system_clock::now())};
+        milestone("first job");
+        status_->event("job started");
+        if (docker_) docker_->job_started();
+    };
+    events.job_finished = [this] { job_finished(); };
+    return events;
+}
+
+Supervisor::Outcome Supervisor::set_up_payload() {
+    // The official image starts the agent when CMD is exactly this, and anything else in its place.
+    if (!invocation_.program.empty() && invocation_.program[0] == "/go-working-dir/bin/go-agent")
+        invocation_.program.clear();
+    if (!invocation_.program.empty() || invocation_.config.general.shell != Shell::No) {
+        payload_ = std::make_unique<Program>(*loop_, *processes_, program_plan(), payload_events());
+        return {};
+    }
+    AgentPayloadContext context{*loop_,   *processes_, invocation_.config, environment_,
+                                account_, *hardening_, docker_.get()};
+    auto agent = AgentPayload::create(std::move(context), payload_events());
+    if (!agent) return tl::unexpected<Failure>(std::move(agent).error());
+    payload_ = std::move(*agent);
+    return {};
+}
+
+proc::ChildPlan Supervisor::program_plan() const {
+    const bool shell = invocation_.config.general.shell != Shell::No && invocation_.program.empty();
+    proc::ChildPlan plan;
+    plan.arguments = shell ? std::vector<std::string>{"bash"} : invocation_.program;
+    plan.name = shell ? "shell" : plan.arguments[0];
+    plan.environment = agent::agent_environment(environment_, {account_.name, account_.home});
+    for (auto& entry : docker_ ? docker_->agent_environment() : std::vector<std::string>())
+        plan.environment.push_back(std::move(entry));
+    plan.executable = proc::find_executable(plan.arguments[0], plan.environment).value_or(plan.arguments[0]);
+    plan.working_directory = sys::is_directory("/go-working-dir") ? "/go-working-dir" : "/";
+    plan.foreground_on_terminal = ::isatty(STDIN_FILENO) == 1;
+    plan.new_session = !plan.foreground_on_terminal;
+    if (invocation_.config.general.shell != Shell::AsRoot) hardening_->apply(plan, account_);
+    if (docker_) docker_->place_agent(plan);
+    return plan;
+}
+
+}  // namespace supervisor::cli

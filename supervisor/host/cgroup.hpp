@@ -1,0 +1,75 @@
+// Makes and uses the cgroups of a CgroupLayout. One interface for both versions; which one is behind it is
+// chosen once, from the layout.
+//
+// Version 2 nests this process first, in one bounded loop: everybody in the base moves to the leaf
+// `layout.nest`, then controllers are enabled. Somebody's `docker exec` may join the base between the two
+// steps; the loop moves it as well and tries again. It has to be called before anything else is spawned.
+// Version 1 has no such rule, so this process stays where it is.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "host/cgroup_layout.hpp"
+
+namespace supervisor::host {
+
+// How a child is born in a group. The descriptors belong to the manager and live as long as it does.
+struct CgroupPlacement {
+    int directory = -1;      // version 2: for CLONE_INTO_CGROUP
+    std::vector<int> procs;  // cgroup.procs files to write "0" to, for version 1 or where clone cannot
+};
+
+class CgroupManager {
+  public:
+    // Applies the layout. Limits and controllers that could not be set are `warnings()`, not errors: a host
+    // that does not delegate the memory controller can still run jobs.
+    static Result<std::unique_ptr<CgroupManager>> create(const CgroupLayout& layout);
+    virtual ~CgroupManager() = default;
+    CgroupManager(const CgroupManager&) = delete;
+    CgroupManager& operator=(const CgroupManager&) = delete;
+
+    virtual Result<CgroupPlacement> placement(const std::string& group) = 0;
+    virtual Result<> set_limits(const std::string& group, const CgroupLimits& limits) = 0;
+    // SIGKILL for every process of the group and of all groups below it. It returns when the kernel has been
+    // told; the processes still have to be reaped.
+    virtual Result<> kill(const std::string& group) = 0;
+    // No process is left in the group or below it.
+    virtual bool empty(const std::string& group) = 0;
+    // Processes that the OOM killer took in the group or below it, since it exists.
+    virtual std::uint64_t oom_kills(const std::string& group) = 0;
+    // A descriptor that becomes ready with EPOLLPRI when oom_kills() may have changed. Version 1 has none.
+    virtual Result<UniqueFd> oom_events(const std::string& group) = 0;
+
+    // Removes all groups, with what others made inside them, retrying while killed processes vanish, for at
+    // most `patience`. This process goes back to where it was.
+    virtual Result<> remove(Milliseconds patience) = 0;
+
+    // The directories of a group: one on version 2, one a hierarchy on version 1.
+    virtual std::vector<std::string> directories(const std::string& group) const = 0;
+    const std::vector<std::string>& warnings() const { return warnings_; }
+
+  protected:
+    CgroupManager() = default;
+    std::vector<std::string> warnings_;
+};
+
+// "oom-kill:constraint=…,task_memcg=/a/b,task=name,pid=7,uid=0": the kernel's line about one OOM kill.
+struct OomVictim {
+    std::string cgroup;
+    std::string task;
+    std::string pid;  // in the machine's own pid namespace
+};
+// The last such line in `kernel_log` whose cgroup has `group` as one of its path components.
+std::optional<OomVictim> last_oom_victim(std::string_view kernel_log, std::string_view group);
+// What can be read from /dev/kmsg without waiting, from its beginning; "" where that is not allowed.
+std::string read_kernel_log();
+
+}  // namespace supervisor::host

@@ -1,0 +1,141 @@
+// Named after the catalogue: B cgroups, C cgroups in Kubernetes.
+#include "plan_fixture.hpp"
+
+namespace supervisor::engine {
+namespace {
+
+using CgroupPlan = PlanTest;
+
+std::vector<std::string> group_names(const EnginePlan& plan) {
+    std::vector<std::string> names;
+    for (const auto& group : plan.cgroup.layout.groups) names.push_back(group.name);
+    return names;
+}
+
+void become_version1(host::HostFacts& host) {
+    host.cgroup = {};
+    host.cgroup.mode = host::CgroupMode::Hybrid;
+    for (const char* name : {"memory", "devices", "cpu,cpuacct", "pids"}) {
+        const std::string mount = std::string("/sys/fs/cgroup/") + name;
+        host.cgroup.hierarchies.push_back({name, mount, mount, false});
+    }
+}
+
+TEST_F(CgroupPlan, KeepsSupervisorEngineAgentAndContainersApart) {
+    const auto plan = drafted();
+    EXPECT_THAT(group_names(plan), ::testing::ElementsAre("supervisor", "engine", "containers", "agent"));
+    EXPECT_EQ(plan.cgroup.parent, "/containers");
+}
+
+TEST_F(CgroupPlan, ContainedEngineOwnsOneGroupWithItsContainersBelow) {
+    settings.contained = true;
+    const auto plan = drafted();
+    EXPECT_EQ(plan.cgroup.engine, "engine/daemons");
+    EXPECT_EQ(plan.cgroup.containers, "engine/containers");
+    EXPECT_EQ(plan.cgroup.parent, "/containers");
+}
+
+TEST_F(CgroupPlan, B1_DomainInvalidIsAnErrorBeforeAnythingStarts) {
+    host.cgroup.type = "domain invalid";
+    EXPECT_THAT(drafted(), FailsSaying("domain invalid"));
+}
+
+TEST_F(CgroupPlan, B2_ThreadedIsAnErrorBeforeAnythingStarts) {
+    host.cgroup.type = "threaded";
+    EXPECT_THAT(drafted(), FailsSaying("threaded"));
+}
+
+TEST_F(CgroupPlan, B3_EverybodyLeavesTheRootOfOurNamespace) {
+    EXPECT_TRUE(drafted().cgroup.layout.move_everybody);
+}
+
+TEST_F(CgroupPlan, B5_PidOneSitsInALeaf) {
+    EXPECT_EQ(drafted().cgroup.layout.nest, "supervisor");
+}
+
+TEST_F(CgroupPlan, B6_MissingNamedHierarchyIsMounted) {
+    become_version1(host);
+    host.cgroup.unmounted = {"name=systemd"};
+    EXPECT_THAT(drafted().cgroup.layout.mount_missing, ::testing::ElementsAre("name=systemd"));
+}
+
+TEST_F(CgroupPlan, B9_DevicesControllerMustBeMountedOnVersion1) {
+    become_version1(host);
+    std::erase_if(host.cgroup.hierarchies, [](const auto& h) { return h.controllers == "devices"; });
+    EXPECT_THAT(drafted(), FailsSaying("devices controller"));
+}
+
+TEST_F(CgroupPlan, B11_DriverIsCgroupfsWhateverIsMountedAtRun) {
+    const auto config = daemon_config(drafted(), settings, choices);
+    EXPECT_EQ(config.file.at("exec-opts").at(0).as_string(), "native.cgroupdriver=cgroupfs");
+}
+
+TEST_F(CgroupPlan, C1_PodWithoutANamespaceStaysBelowItsOwnGroup) {
+    host.cgroup.machine_root = true;
+    host.cgroup.own_path = "/kubepods.slice/pod1/abc";
+    host.cgroup.own_directory = "/sys/fs/cgroup/kubepods.slice/pod1/abc";
+    const auto plan = drafted();
+    EXPECT_EQ(plan.cgroup.layout.base, "/sys/fs/cgroup/kubepods.slice/pod1/abc");
+    EXPECT_EQ(plan.cgroup.parent, "/kubepods.slice/pod1/abc/containers");
+    EXPECT_TRUE(plan.cgroup.layout.move_everybody);
+}
+
+TEST_F(CgroupPlan, C1_OnTheMachineItselfNobodyElseIsMoved) {
+    host.cgroup.machine_root = true;
+    EXPECT_FALSE(drafted().cgroup.layout.move_everybody);
+}
+
+TEST_F(CgroupPlan, C1_ForeignMountIsReplacedByOneOfOurNamespace) {
+    host.cgroup.own_directory.clear();
+    const auto plan = drafted();
+    EXPECT_TRUE(plan.cgroup.layout.mount_fresh);
+    EXPECT_EQ(plan.cgroup.parent, "/containers");
+}
+
+TEST_F(CgroupPlan, C5_Version1ShowsOnlyOurPart) {
+    become_version1(host);
+    const auto plan = drafted();
+    EXPECT_THAT(plan, Suits());
+    EXPECT_EQ(plan.cgroup.parent, "/containers");
+}
+
+TEST_F(CgroupPlan, Version1WholeHierarchyPutsContainersBelowOurMemoryGroup) {
+    become_version1(host);
+    host.cgroup.hierarchies[0].own_directory = "/sys/fs/cgroup/memory/job/7";
+    EXPECT_EQ(drafted().cgroup.parent, "/job/7/containers");
+}
+
+TEST_F(CgroupPlan, ReadOnlyTreeIsRemountedOrAnError) {
+    host.cgroup.read_only = true;
+    EXPECT_TRUE(drafted().cgroup.layout.make_writable);
+    lose(sys::kCapSysAdmin);
+    EXPECT_THAT(drafted(), FailsSaying("/sys/fs/cgroup is read-only"));
+}
+
+TEST_F(CgroupPlan, NoCgroupFileSystemIsAnError) {
+    host.cgroup = {};
+    EXPECT_THAT(drafted(), FailsSaying("no cgroup file system"));
+}
+
+TEST_F(CgroupPlan, MissingControllersWarn) {
+    host.cgroup.controllers = {"cpu", "pids"};
+    EXPECT_THAT(drafted(), Warns("memory controller is not delegated"));
+}
+
+TEST_F(CgroupPlan, LimitsReachTheirGroups) {
+    settings.agent_memory_max = 1 << 30;
+    settings.containers_memory_max = 2U << 30U;
+    std::map<std::string, host::CgroupLimits> limits;
+    for (const auto& group : drafted().cgroup.layout.groups) limits[group.name] = group.limits;
+    EXPECT_EQ(limits["agent"].memory_max, 1U << 30U);
+    EXPECT_EQ(limits["containers"].memory_max, 2U << 30U);
+    EXPECT_EQ(limits["engine"].memory_low, 256U << 20U);
+}
+
+TEST_F(CgroupPlan, UsersCgroupParentWins) {
+    choose(R"({"cgroup-parent": "/mine"})");
+    EXPECT_EQ(drafted().cgroup.parent, "/mine");
+}
+
+}  // namespace
+}  // namespace supervisor::engine

@@ -1,0 +1,144 @@
+// Named after the catalogue: D network.
+#include "plan_fixture.hpp"
+
+namespace supervisor::engine {
+namespace {
+
+using NetworkPlan = PlanTest;
+
+sys::Route4 route(const std::string& range) {
+    const auto parsed = parse_ipv4_range(range).value();
+    return {"eth0", parsed.address, parsed.mask(), 0, 0};
+}
+
+TEST_F(NetworkPlan, D1_SmallMtuOfTheWayOutIsFollowed) {
+    host.network.default_mtu = 1400;
+    const auto config = daemon_config(drafted(), settings, choices);
+    EXPECT_EQ(config.file.at("mtu"), 1400);
+}
+
+TEST_F(NetworkPlan, D1_LargeMtuIsNot) {
+    host.network.default_mtu = 9001;
+    EXPECT_FALSE(drafted().network.mtu.has_value());
+}
+
+TEST_F(NetworkPlan, D2_NewNetworksGetTheMtuToo) {
+    host.network.default_mtu = 1400;
+    const auto config = daemon_config(drafted(), settings, choices);
+    EXPECT_EQ(config.file.at("default-network-opts").at("bridge").at("com.docker.network.driver.mtu"),
+              "1400");
+}
+
+TEST_F(NetworkPlan, D2_EnginesBefore24CannotAndSaySo) {
+    host.network.default_mtu = 1400;
+    engine.version = {20, 10, 24};
+    const auto plan = drafted();
+    EXPECT_THAT(plan, Warns("before 24.0"));
+    EXPECT_FALSE(daemon_config(plan, settings, choices).file.contains("default-network-opts"));
+}
+
+TEST_F(NetworkPlan, D3_BridgeAvoidsTheOuterBridge) {
+    host.network.routes = {route("172.17.0.0/16")};
+    const auto plan = drafted();
+    EXPECT_EQ(plan.network.addresses->bridge.text(), "172.18.0.0/16");
+}
+
+TEST_F(NetworkPlan, D3_PoolsAvoidResolversAndServices) {
+    host.network.resolver.nameservers = {"172.20.0.10"};
+    host.network.service_address = "172.21.0.1";
+    const auto plan = drafted();
+    for (const auto& pool : plan.network.addresses->pools) {
+        EXPECT_NE(pool.base.text(), "172.20.0.0/16");
+        EXPECT_NE(pool.base.text(), "172.21.0.0/16");
+    }
+}
+
+TEST_F(NetworkPlan, D3_WideRoutesLeaveTheRangesOfLastResort) {
+    host.network.routes = {route("172.16.0.0/12"), route("192.168.0.0/16")};
+    EXPECT_EQ(drafted().network.addresses->bridge.text(), "10.255.0.0/16");
+}
+
+TEST_F(NetworkPlan, D3_NoRangeLeftIsAnError) {
+    host.network.routes = {route("172.16.0.0/12"), route("192.168.0.0/16"), route("10.0.0.0/8")};
+    EXPECT_THAT(drafted(), FailsSaying("no free private IPv4 range"));
+}
+
+TEST_F(NetworkPlan, D3_UsersRangesWin) {
+    choose(R"({"bip": "10.9.0.1/24"})");
+    const auto plan = drafted();
+    EXPECT_FALSE(plan.network.addresses.has_value());
+    EXPECT_EQ(daemon_config(plan, settings, choices).file.at("bip"), "10.9.0.1/24");
+}
+
+TEST_F(NetworkPlan, D4_LoopbackResolverIsPassedOn) {
+    host.network.resolver.nameservers = {"127.0.0.11"};
+    const auto plan = drafted();
+    ASSERT_TRUE(plan.network.relay.has_value());
+    EXPECT_EQ(plan.network.relay->listen, "172.17.0.1");
+    EXPECT_EQ(plan.network.relay->target, "127.0.0.11");
+    EXPECT_THAT(plan.network.dns, ::testing::ElementsAre("172.17.0.1"));
+}
+
+TEST_F(NetworkPlan, D4_ReachableResolversAreLeftToTheEngine) {
+    const auto plan = drafted();
+    EXPECT_FALSE(plan.network.relay.has_value());
+    EXPECT_TRUE(plan.network.dns.empty());
+}
+
+TEST_F(NetworkPlan, D4_LoopbackResolverWithoutAFilterWarns) {
+    host.network.resolver.nameservers = {"127.0.0.11"};
+    choose("", {"--iptables=false"});
+    EXPECT_THAT(drafted(), Warns("answers only on loopback"));
+}
+
+TEST_F(NetworkPlan, D5_NftWhereTheKernelTakesANatChain) {
+    EXPECT_EQ(drafted().network.backend, IptablesBackend::Nft);
+}
+
+TEST_F(NetworkPlan, D5_LegacyWhereNftablesHasNoNat) {
+    host.network.netfilter.nat4_error = EAFNOSUPPORT;
+    EXPECT_EQ(drafted().network.backend, IptablesBackend::Legacy);
+}
+
+TEST_F(NetworkPlan, D5_LegacyWhereItIsInUseAlready) {
+    host.network.netfilter.legacy_tables = true;
+    EXPECT_EQ(drafted().network.backend, IptablesBackend::Legacy);
+}
+
+TEST_F(NetworkPlan, D6_NoBackendIsAnErrorWithTheReason) {
+    host.network.netfilter.nat4_error = EAFNOSUPPORT;
+    host.programs.erase("iptables-legacy");
+    EXPECT_THAT(drafted(), FailsSaying("Address family not supported"));
+}
+
+TEST_F(NetworkPlan, D6_WithoutIptablesOnRequestItStillStarts) {
+    host.programs.clear();
+    choose("", {"--iptables=false"});
+    const auto plan = drafted();
+    EXPECT_THAT(plan, Suits());
+    EXPECT_THAT(plan, Warns("no published ports"));
+}
+
+TEST_F(NetworkPlan, D8_NoIp6tablesWithoutIpv6) {
+    engine.version = {28, 5, 0};
+    EXPECT_FALSE(drafted().network.ip6tables);
+    host.network.ipv6 = true;
+    EXPECT_TRUE(drafted().network.ip6tables);
+}
+
+TEST_F(NetworkPlan, D8_NoIp6tablesWhereTheKernelHasNone) {
+    engine.version = {28, 5, 0};
+    host.network.ipv6 = true;
+    host.network.netfilter.nat6_error = ENOENT;
+    EXPECT_THAT(drafted(), Warns("no NAT for it"));
+}
+
+TEST_F(NetworkPlan, D10_ReadOnlyProcSysIsRemountedOrAnError) {
+    host.network.proc_sys_read_only = true;
+    EXPECT_TRUE(drafted().mounts.writable_proc_sys);
+    lose(sys::kCapSysAdmin);
+    EXPECT_THAT(drafted(), FailsSaying("net.ipv4.ip_forward=1"));
+}
+
+}  // namespace
+}  // namespace supervisor::engine
