@@ -44,9 +44,10 @@ std::string explain(const ContainmentFacts& facts) {
                 return "user namespaces are turned off on this host (user.max_user_namespaces is 0)";
             return "user namespaces cannot be made here" + why;
         case ContainmentNeed::IdMappedData:
-            return fmt::format("the file system of the data directory, {}, cannot be id-mapped{}: give it a volume "
-                               "on ext4, xfs or btrfs, and a kernel of 5.12 or later",
-                               facts.data_file_system, why);
+            return fmt::format(
+                "the file system of the data directory, {}, cannot be id-mapped{}: give it a volume "
+                "on ext4, xfs or btrfs, and a kernel of 5.12 or later",
+                facts.data_file_system, why);
         case ContainmentNeed::Devices:
             return "device nodes cannot be made" + why + ": the container must be privileged";
         case ContainmentNeed::Proc:
@@ -112,7 +113,8 @@ Result<ContainmentRequest> parse_containment(std::string_view text) {
 
 Result<ContainmentPlan> plan_containment(ContainmentRequest request, const ContainmentFacts& facts) {
     if (request == ContainmentRequest::Off)
-        return ContainmentPlan{ContainmentMode::Off, "asked for: whoever reaches the engine owns the host", {}, {}, {}};
+        return ContainmentPlan{
+            ContainmentMode::Off, "asked for: whoever reaches the engine owns the host", {}, {}, {}};
     const bool caps = facts.can_cut_capabilities;
     if (request == ContainmentRequest::Caps) {
         if (!caps) return fail(Error(EPERM, std::string("containment caps: ") + kNoCaps));
@@ -120,7 +122,8 @@ Result<ContainmentPlan> plan_containment(ContainmentRequest request, const Conta
     }
     const auto missing = missing_for_userns(facts);
     if (missing.empty())
-        return userns_plan(facts, request == ContainmentRequest::Userns ? "asked for" : "everything it needs works here");
+        return userns_plan(
+            facts, request == ContainmentRequest::Userns ? "asked for" : "everything it needs works here");
     if (request == ContainmentRequest::Userns)
         return fail(Error(facts.error, "containment userns: " + missing));
     if (caps) return ContainmentPlan{ContainmentMode::Caps, missing, {}, {}, {}};

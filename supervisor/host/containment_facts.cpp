@@ -58,7 +58,8 @@ class Scratch {
     int error() const { return error_; }
     // volatile: unmounting then does not wait for the disk.
     std::string overlay_options() const {
-        return "lowerdir=" + path_ + "/lower,upperdir=" + path_ + "/upper,workdir=" + path_ + "/work,userxattr,volatile";
+        return "lowerdir=" + path_ + "/lower,upperdir=" + path_ + "/upper,workdir=" + path_ +
+               "/work,userxattr,volatile";
     }
     std::string merged() const { return path_ + "/merged"; }
 
@@ -77,7 +78,8 @@ SetupStep mount(const char* source, const std::string& target, const char* type,
     return {SetupStep::Kind::Mount, target, source, type, data, flags};
 }
 
-std::vector<Step> trial_steps(const ContainmentProbe& request, const std::string& data, const Scratch& scratch) {
+std::vector<Step> trial_steps(const ContainmentProbe& request, const std::string& data,
+                              const Scratch& scratch) {
     std::vector<Step> steps;
     SetupStep attach{SetupStep::Kind::Attach, data};
     steps.push_back({ContainmentNeed::Namespaces, mount("", "/", "", MS_REC | MS_SLAVE)});
@@ -86,7 +88,8 @@ std::vector<Step> trial_steps(const ContainmentProbe& request, const std::string
     steps.push_back({ContainmentNeed::Sysfs, mount("sysfs", "/sys", "sysfs")});
     if (request.cgroup_v2)
         steps.push_back({ContainmentNeed::Cgroups, mount("cgroup2", "/sys/fs/cgroup", "cgroup2")});
-    steps.push_back({ContainmentNeed::Overlay, mount("overlay", scratch.merged(), "overlay", 0, scratch.overlay_options())});
+    steps.push_back({ContainmentNeed::Overlay,
+                     mount("overlay", scratch.merged(), "overlay", 0, scratch.overlay_options())});
     steps.push_back({ContainmentNeed::Overlay, {SetupStep::Kind::Remove, scratch.merged() + "/file"}});
     return steps;
 }

@@ -62,7 +62,8 @@ struct Lack {
 
 TEST(Containment, NamesWhatIsMissing) {
     for (const Lack& lack : std::vector<Lack>{
-             {ContainmentNeed::Namespaces, EPERM, "user namespaces cannot be made here (Operation not permitted)"},
+             {ContainmentNeed::Namespaces, EPERM,
+              "user namespaces cannot be made here (Operation not permitted)"},
              {ContainmentNeed::IdMappedData, EINVAL, "the data directory, ext4, cannot be id-mapped"},
              {ContainmentNeed::Devices, EPERM, "device nodes cannot be made"},
              {ContainmentNeed::Proc, EPERM, "parts of /proc are masked"},

@@ -74,8 +74,12 @@ LinkPlan with_resolver() {
 
 TEST(Rules, PassTheResolverOnAndNothingElseOfTheOuterLoopback) {
     const auto rules = outer_rules(with_resolver(), Family::Ipv4, true);
-    EXPECT_THAT(rules, HasSubstr("-i engine0 -d 10.77.213.1 -p udp --dport 53 -j DNAT --to-destination 127.0.0.11:1111"));
-    EXPECT_THAT(rules, HasSubstr("-i engine0 -d 10.77.213.1 -p tcp --dport 53 -j DNAT --to-destination 127.0.0.11:2222"));
+    EXPECT_THAT(
+        rules,
+        HasSubstr("-i engine0 -d 10.77.213.1 -p udp --dport 53 -j DNAT --to-destination 127.0.0.11:1111"));
+    EXPECT_THAT(
+        rules,
+        HasSubstr("-i engine0 -d 10.77.213.1 -p tcp --dport 53 -j DNAT --to-destination 127.0.0.11:2222"));
     EXPECT_THAT(rules, HasSubstr("-I INPUT -i engine0 -d 127.0.0.0/8 -m conntrack ! --ctstate DNAT -j DROP"));
 }
 
@@ -101,7 +105,8 @@ TEST(Rules, RemovalUndoesEveryJump) {
         for (const char* chain : {"PREROUTING", "POSTROUTING", "INPUT", "FORWARD"}) {
             const auto count = [&](const std::string& text, const std::string& prefix) {
                 std::size_t found = 0;
-                for (auto at = text.find(prefix + chain); at != std::string::npos; at = text.find(prefix + chain, at + 1))
+                for (auto at = text.find(prefix + chain); at != std::string::npos;
+                     at = text.find(prefix + chain, at + 1))
                     ++found;
                 return found;
             };
@@ -111,7 +116,8 @@ TEST(Rules, RemovalUndoesEveryJump) {
 }
 
 TEST(ResolvConf, NamesTheGatewayInsteadOfALoopbackResolver) {
-    const auto text = engine_resolv_conf("search ci.example\nnameserver 127.0.0.11\noptions ndots:0\n", with_resolver());
+    const auto text =
+        engine_resolv_conf("search ci.example\nnameserver 127.0.0.11\noptions ndots:0\n", with_resolver());
     EXPECT_EQ(text, "search ci.example\nnameserver 10.77.213.1\noptions ndots:0\n");
 }
 
