@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "agent/autoregister.hpp"
+#include "agent/console_logging.hpp"
 #include "base/strings.hpp"
 #include "sys/directory_lock.hpp"
 #include "sys/files.hpp"
@@ -23,20 +24,6 @@ constexpr std::array<std::string_view, 3> kLoggingIncludes = {"agent-bootstrappe
                                                               "agent-launcher-logback-include.xml",
                                                               "agent-logback-include.xml"};
 constexpr std::string_view kLauncherLock = ".agent-bootstrapper.running";
-
-// Sends the log to standard output, in the form that job_tracker.hpp reads. %n ends each event, so that a
-// job's line can never look like the beginning of one.
-constexpr std::string_view kConsoleLogging = R"(<included>
-  <appender name="CONSOLE" class="ch.qos.logback.core.ConsoleAppender">
-    <encoder>
-      <pattern>%date{ISO8601} %-5level [%thread] %logger{0}:%line - %msg%n</pattern>
-    </encoder>
-  </appender>
-  <root>
-    <appender-ref ref="CONSOLE"/>
-  </root>
-</included>
-)";
 
 std::string at(const std::string& directory, std::string_view name) {
     return directory + '/' + std::string(name);

@@ -1,6 +1,6 @@
 #include "engine/engine_space.hpp"
 
-#include <fmt/core.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,11 +72,33 @@ Result<UniqueFd> make_devices(const std::vector<std::string>& names, uid_t owner
     return host::make_device_directory(nodes, owner);
 }
 
+// Descriptors of the cgroups that the holder is born in or moves to.
+struct Birth {
+    std::vector<UniqueFd> open;
+    host::BirthPlace place;
+};
+
+Result<Birth> prepare_birth(const std::vector<SpaceCgroup>& groups, uid_t owner) {
+    Birth birth;
+    for (const auto& group : groups) {
+        const bool version2 = groups.size() == 1 && group.controllers.empty();
+        SUPERVISOR_TRY(delegate(group, owner));
+        auto opened = version2 ? sys::open_directory(group.directory)
+                               : sys::open_file(group.directory + "/cgroup.procs", O_WRONLY);
+        if (!opened) return fail(opened.error());
+        if (version2) birth.place.cgroup_directory = opened->get();
+        if (!version2) birth.place.cgroup_procs.push_back(opened->get());
+        birth.open.push_back(std::move(*opened));
+    }
+    return birth;
+}
+
 }  // namespace
 
 struct EngineSpace::Contained {
     host::NamespaceHolder holder;
     SpaceNetwork network;
+    FirewallPrograms firewall;
 };
 
 Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const SpaceInputs& inputs,
@@ -97,37 +119,45 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
     SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
+    SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));
 
-    SUPERVISOR_TRY_ASSIGN(holder, host::NamespaceHolder::start(plan.ids, std::move(steps.steps)));
+    SUPERVISOR_TRY_ASSIGN(holder,
+                          host::NamespaceHolder::start(plan.ids, birth.place, std::move(steps.steps)));
     contained_->holder = std::move(holder);
-    auto& held = contained_->holder;
-    for (const auto& group : inputs.cgroups) {
-        SUPERVISOR_TRY(delegate(group, root_));
-        SUPERVISOR_TRY(sys::write_existing(group.directory + "/cgroup.procs", std::to_string(held.pid())));
-    }
-    std::vector<UniqueFd> mounts;
+    SUPERVISOR_TRY_ASSIGN(mounts, prepare_mounts(inputs, steps.mounts));
     std::vector<int> descriptors;
-    for (const auto& mount : steps.mounts) {
-        auto prepared = mount.kind == PreparedMount::Kind::IdMapped
-                            ? host::id_mapped_copy(mount.path, held.descriptor(CLONE_NEWUSER))
-                        : mount.kind == PreparedMount::Kind::AsIs ? host::clone_mount(mount.path)
-                                                                  : make_devices(inputs.devices, root_);
-        if (!prepared) return fail(std::move(prepared).error());
-        descriptors.push_back(prepared->get());
-        mounts.push_back(std::move(*prepared));
-    }
-    SUPERVISOR_TRY(held.proceed(descriptors));
-    SUPERVISOR_TRY_ASSIGN(network, SpaceNetwork::create(link, held.descriptor(CLONE_NEWNET)));
+    for (const auto& mount : mounts) descriptors.push_back(mount.get());
+    SUPERVISOR_TRY(contained_->holder.proceed(descriptors));
+    SUPERVISOR_TRY_ASSIGN(network, SpaceNetwork::create(link, contained_->holder.descriptor(CLONE_NEWNET)));
     contained_->network = std::move(network);
-    SUPERVISOR_TRY(contained_->network.start_rules(*spawner_, inputs.firewall));
-    SUPERVISOR_TRY(held.finish(kSetupPatience));
-    held.release();
+    contained_->firewall = inputs.firewall;
     return {};
+}
+
+Result<std::vector<UniqueFd>> EngineSpace::prepare_mounts(const SpaceInputs& inputs,
+                                                          const std::vector<PreparedMount>& mounts) const {
+    const int user_namespace = contained_->holder.descriptor(CLONE_NEWUSER);
+    std::vector<UniqueFd> prepared;
+    for (const auto& mount : mounts) {
+        auto made = mount.kind == PreparedMount::Kind::IdMapped
+                        ? host::id_mapped_copy(mount.path, user_namespace)
+                    : mount.kind == PreparedMount::Kind::AsIs ? host::clone_mount(mount.path)
+                                                              : make_devices(inputs.devices, root_);
+        if (!made) return fail(std::move(made).error());
+        prepared.push_back(std::move(*made));
+    }
+    return prepared;
 }
 
 Result<> EngineSpace::finish(Milliseconds patience) {
     if (!contained_) return {};
-    return contained_->network.finish_rules(*spawner_, patience);
+    auto& contained = *contained_;
+    auto finished = contained.network.start_rules(*spawner_, contained.firewall);
+    if (finished) finished = contained.holder.finish(patience);
+    if (finished) finished = contained.network.finish_rules(*spawner_, patience);
+    if (!finished) return fail(finished.error(), "contain the engine");
+    contained.holder.release();
+    return {};
 }
 
 void EngineSpace::place(proc::ChildPlan& child) const {

@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "engine/address_pools.hpp"
 #include "engine/containment.hpp"
 #include "engine/space_network.hpp"
 #include "proc/child_plan.hpp"
@@ -38,21 +39,24 @@ struct SpaceInputs {
 
     std::vector<std::string> devices;  // --engine-devices, see host/device_directory.hpp
 
-    std::vector<Subnet> taken;  // what the outer namespace has routes to
-    unsigned mtu = 1500;        // of the outer interface
-    bool ipv6 = false;          // the outer interface has an address
-    std::string resolv_conf;    // text of the outer /etc/resolv.conf
+    std::vector<Ipv4Range> taken;  // what the outer namespace has routes to
+    unsigned mtu = 1500;           // of the outer interface
+    bool ipv6 = false;             // the outer interface has an address
+    std::string resolv_conf;       // text of the outer /etc/resolv.conf
     FirewallPrograms firewall;
 };
 
+struct PreparedMount;
+
 class EngineSpace {
   public:
-    // Bounded; tens of milliseconds. What was made is undone when a later step fails.
+    // Some milliseconds. What was made is undone when a later step fails. The agent may be started now: its
+    // network is there, though nothing leads out of it before finish(). `spawner` must outlive the space.
     static Result<EngineSpace> create(const ContainmentPlan& plan, const SpaceInputs& inputs,
                                       const proc::Spawner& spawner);
 
-    // Waits for the part of create() that goes on in the background (the firewall's rules). Call it before
-    // the engine is expected to reach anything; it is some milliseconds after create().
+    // The rest: waits for the mounts, which are being made meanwhile, and loads the firewall's rules. Tens of
+    // milliseconds at most; after `patience` it is an error. Only then may place() be used.
     Result<> finish(Milliseconds patience = Milliseconds(5000));
 
     // For every process of the engine: namespaces, identity, bounding set, seccomp, cgroup (v2).
@@ -81,6 +85,8 @@ class EngineSpace {
   private:
     struct Contained;
     Result<> build(const ContainmentPlan& plan, const SpaceInputs& inputs);
+    Result<std::vector<UniqueFd>> prepare_mounts(const SpaceInputs& inputs,
+                                                 const std::vector<PreparedMount>& mounts) const;
 
     ContainmentMode mode_ = ContainmentMode::Off;
     uid_t root_ = 0;

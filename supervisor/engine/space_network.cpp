@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -25,31 +26,16 @@ constexpr std::uint32_t ipv4(unsigned a, unsigned b, unsigned c, unsigned d) {
     return a << 24U | b << 16U | c << 8U | d;
 }
 
-// Candidates for the pair, from rarely used corners of the private ranges; each is tried at several offsets.
-constexpr std::array<std::uint32_t, 6> kCandidates{ipv4(10, 213, 77, 0),   ipv4(172, 30, 213, 0),
-                                                   ipv4(192, 168, 213, 0), ipv4(100, 65, 213, 0),
-                                                   ipv4(10, 77, 213, 0),   ipv4(198, 18, 213, 0)};
+// Candidates for the pair, from rarely used corners of the private ranges that the engine's own pools
+// (address_pools.cpp) leave alone; each has room for 64 pairs.
+constexpr std::array<std::uint32_t, 4> kCandidates{ipv4(10, 77, 213, 0), ipv4(100, 101, 213, 0),
+                                                   ipv4(10, 11, 213, 0), ipv4(198, 18, 213, 0)};
 constexpr std::uint32_t kNetworkSize = 1U << (32 - kLinkPrefix);
 
-std::uint32_t mask_of(unsigned prefix) {
-    return prefix == 0 ? 0 : ~std::uint32_t{0} << (32 - prefix);
-}
-
-bool overlaps(const Subnet& one, const Subnet& other) {
-    const std::uint32_t common = mask_of(one.prefix) & mask_of(other.prefix);
-    return (one.address & common) == (other.address & common);
-}
-
-bool is_free(const Subnet& wanted, const std::vector<Subnet>& taken) {
-    for (const auto& network : taken) {
-        if (network.prefix != 0 && overlaps(wanted, network)) return false;  // the default route covers all
-    }
-    return true;
-}
-
-std::string address_text(std::uint32_t address) {
-    return fmt::format("{}.{}.{}.{}", address >> 24U, address >> 16U & 255U, address >> 8U & 255U,
-                       address & 255U);
+bool is_free(const Ipv4Range& wanted, const std::vector<Ipv4Range>& taken) {
+    return std::none_of(taken.begin(), taken.end(), [&](const Ipv4Range& other) {
+        return other.prefix != 0 && wanted.overlaps(other);  // the default route covers everything
+    });
 }
 
 // As /proc/net/{udp,tcp} write an IPv4 address: hexadecimal of the number in memory order.
@@ -137,15 +123,15 @@ Result<> wait_for(const proc::Child& child, Milliseconds patience) {
 
 }  // namespace
 
-Result<LinkPlan> plan_link(const std::vector<Subnet>& taken, unsigned mtu, bool ipv6) {
+Result<LinkPlan> plan_link(const std::vector<Ipv4Range>& taken, unsigned mtu, bool ipv6) {
     LinkPlan link;
     link.mtu = mtu;
     for (const auto candidate : kCandidates) {
         for (std::uint32_t offset = 0; offset < 256; offset += kNetworkSize) {
             const std::uint32_t network = candidate + offset;
             if (!is_free({network, kLinkPrefix}, taken)) continue;
-            link.outer_address = address_text(network + 1);
-            link.inner_address = address_text(network + 2);
+            link.outer_address = ipv4_text(network + 1);
+            link.inner_address = ipv4_text(network + 2);
             if (!ipv6) return link;
             // A unique local prefix (RFC 4193) that carries the IPv4 network's number.
             const std::string prefix =

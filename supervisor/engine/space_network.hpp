@@ -10,15 +10,10 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "engine/address_pools.hpp"
 #include "proc/spawn.hpp"
 
 namespace supervisor::engine {
-
-// An IPv4 network in host byte order.
-struct Subnet {
-    std::uint32_t address = 0;
-    unsigned prefix = 0;
-};
 
 // A name server that answers on a loopback address of the outer namespace only, as the resolver of Docker's
 // user-defined networks does: that one tells nobody its ports but the kernel.
@@ -43,7 +38,7 @@ inline constexpr unsigned kLinkPrefix = 30;
 inline constexpr unsigned kLinkPrefix6 = 126;
 
 // Addresses for the pair that nothing in `taken` covers.
-Result<LinkPlan> plan_link(const std::vector<Subnet>& taken, unsigned mtu, bool ipv6);
+Result<LinkPlan> plan_link(const std::vector<Ipv4Range>& taken, unsigned mtu, bool ipv6);
 
 // Finds the resolver's ports among the sockets of the outer namespace (text of /proc/net/udp and
 // /proc/net/tcp).

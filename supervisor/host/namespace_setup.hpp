@@ -13,13 +13,14 @@ struct SetupReport {
     static constexpr int kDone = -1;
     static constexpr int kStart = -2;     // before the first step: the message with the mounts
     static constexpr int kIdentity = -3;  // becoming root of the user namespace
-    static constexpr int kCgroup = -4;    // the cgroup namespace
+    static constexpr int kCgroup = -4;    // the cgroups, or their namespace
     int step = kDone;
     int error = 0;
 };
 
 constexpr std::size_t kMostMounts = 128;
 
-[[noreturn]] void run_holder(int control, const std::vector<SetupStep>& steps);
+[[noreturn]] void run_holder(int control, const std::vector<int>& cgroup_procs,
+                             const std::vector<SetupStep>& steps);
 
 }  // namespace supervisor::host

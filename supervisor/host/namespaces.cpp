@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,8 +21,21 @@
 namespace supervisor::host {
 namespace {
 
-constexpr int kNamespaces =
+constexpr std::uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
+
+// Like fork, into new namespaces. Whatever has the mounts that are needed here has clone3, too.
+pid_t clone_holder(int cgroup_directory, int* pidfd) {
+    clone_args arguments{};
+    arguments.flags = kNamespaces | CLONE_PIDFD;
+    arguments.pidfd = reinterpret_cast<std::uintptr_t>(pidfd);
+    arguments.exit_signal = SIGCHLD;
+    if (cgroup_directory >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = static_cast<std::uint64_t>(cgroup_directory);
+    }
+    return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
+}
 
 Result<sys::SocketPair> control_pair() {
     SUPERVISOR_TRY_ASSIGN(pair, sys::socket_pair(SOCK_SEQPACKET));
@@ -39,7 +53,7 @@ std::string describe_report(const SetupReport& report, const std::vector<SetupSt
         case SetupReport::kIdentity:
             return "become root of the user namespace";
         case SetupReport::kCgroup:
-            return "make a cgroup namespace";
+            return "enter the engine's cgroups";
         default:
             return describe(steps.at(static_cast<std::size_t>(report.step)));
     }
@@ -61,22 +75,22 @@ std::string describe(const SetupStep& step) {
             return "attach prepared mount at " + step.target;
         case SetupStep::Kind::Write:
             return "write " + step.target;
+        case SetupStep::Kind::Remove:
+            return "remove " + step.target;
     }
     return {};
 }
 
-Result<NamespaceHolder> NamespaceHolder::start(const IdRange& ids, std::vector<SetupStep> steps) {
+Result<NamespaceHolder> NamespaceHolder::start(const IdRange& ids, const BirthPlace& place,
+                                               std::vector<SetupStep> steps) {
     SUPERVISOR_TRY_ASSIGN(control, control_pair());
     NamespaceHolder holder;
     holder.steps_ = std::move(steps);
     int pidfd = -1;
-    // Like fork: no stack of its own. The order of the first three arguments is that of every architecture we
-    // build for (clone(2) lists the ones that differ).
-    const long pid =
-        ::syscall(SYS_clone, kNamespaces | CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, nullptr);
-    if (pid == 0) run_holder(control.second.get(), holder.steps_);
+    const pid_t pid = clone_holder(place.cgroup_directory, &pidfd);
+    if (pid == 0) run_holder(control.second.get(), place.cgroup_procs, holder.steps_);
     if (pid < 0) return fail(system_error("make namespaces"));
-    holder.pid_ = static_cast<pid_t>(pid);
+    holder.pid_ = pid;
     holder.owned_ = true;
     holder.pidfd_.reset(pidfd);
     holder.control_ = std::move(control.first);
@@ -136,6 +150,7 @@ Result<> NamespaceHolder::finish(Milliseconds patience) {
     SetupReport report;
     if (::recv(control_.get(), &report, sizeof report, 0) != static_cast<ssize_t>(sizeof report))
         return fail(Error(EPIPE, "set up namespaces: their holder ended"));
+    failed_step_ = report.step < 0 ? -1 : report.step;
     if (report.step != SetupReport::kDone)
         return fail(system_error(report.error, describe_report(report, steps_)).context("set up namespaces"));
     return open_namespace(CLONE_NEWCGROUP, "cgroup");

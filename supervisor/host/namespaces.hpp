@@ -4,8 +4,8 @@
 // Whoever is orphaned inside is reaped by the kernel on its behalf. It dies with its parent, and everything
 // inside dies with it.
 //
-// Order: start() · open what needs the user namespace's descriptor, move the holder into cgroups · proceed()
-// · whatever else, meanwhile · finish(). Needs CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID.
+// Order: start() · open what needs the user namespace's descriptor · proceed() · whatever else, meanwhile ·
+// finish(). Needs CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID.
 #pragma once
 
 #include <sys/types.h>
@@ -34,6 +34,7 @@ struct SetupStep {
         Mount,          // mount(source, target, type, flags, data)
         Attach,         // mounts[index] of proceed(), at target
         Write,          // one write of `data` to the existing file target
+        Remove,         // unlink target
     };
     Kind kind = Kind::Mount;
     std::string target{};
@@ -45,18 +46,29 @@ struct SetupStep {
     bool optional = false;  // failure is not the end
 };
 
+// The cgroups that become the roots of the new cgroup namespace.
+struct BirthPlace {
+    int cgroup_directory = -1;        // v2: a directory to be born in (CLONE_INTO_CGROUP)
+    std::vector<int> cgroup_procs{};  // v1: open cgroup.procs files, which the holder writes itself: moving
+                                      // costs milliseconds in the kernel that the caller need not wait for
+};
+
 // "mount proc at /proc": for messages.
 std::string describe(const SetupStep& step);
 
 class NamespaceHolder {
   public:
-    // The holder waits for proceed(). Its ids are mapped when this returns.
-    static Result<NamespaceHolder> start(const IdRange& ids, std::vector<SetupStep> steps);
+    // The holder waits for proceed(). Its ids are mapped when this returns; it may still be on its way into
+    // its cgroups.
+    static Result<NamespaceHolder> start(const IdRange& ids, const BirthPlace& place,
+                                         std::vector<SetupStep> steps);
 
     // Lets it enter a cgroup namespace (rooted in the cgroup that it is in by now) and do its steps.
     Result<> proceed(const std::vector<int>& mounts);
     // Waits for the steps' end. An error names the step.
     Result<> finish(Milliseconds patience);
+    // After a finish() that failed: the number of the step that did, -1 if it was none of them.
+    int failed_step() const noexcept { return failed_step_; }
 
     NamespaceHolder() = default;
     NamespaceHolder(NamespaceHolder&&) noexcept;
@@ -90,6 +102,7 @@ class NamespaceHolder {
     UniqueFd control_;
     std::vector<Namespace> namespaces_;
     std::vector<SetupStep> steps_;
+    int failed_step_ = -1;
 };
 
 // Writes to a file of /proc/sys/net as it is in that network namespace. For single-threaded callers: it moves

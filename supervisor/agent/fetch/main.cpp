@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "agent/console_logging.hpp"
 #include "agent/fetch/fetcher.hpp"
 #include "agent/fetch/options.hpp"
 #include "agent/jvm_flags.hpp"
@@ -55,9 +56,10 @@ int run(const Options& options) {
     return std::fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int print_flags() {
+int print(Options::Print what) {
+    if (what == Options::Print::ConsoleLogging) return std::printf("%s", kConsoleLogging.data()) < 0;
     for (const auto& flag : agent_flags({})) std::printf("%s\n", flag.c_str());
-    return EXIT_SUCCESS;
+    return std::fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 }  // namespace
@@ -71,5 +73,5 @@ int main(int argc, char** argv) {
         say("gocd-agent-fetch: " + options.error().message());
         return 64;
     }
-    return options->print_flags ? print_flags() : run(*options);
+    return options->print == Options::Print::Nothing ? run(*options) : print(options->print);
 }

@@ -35,10 +35,10 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
         {"--client-key-passphrase-file", &options.access.client_key_passphrase_file},
         {"--proxy", &options.access.proxy},
     };
-    if (arguments == std::vector<std::string>{"--default-jvm-flags"}) {
-        options.print_flags = true;
-        return options;
-    }
+    const auto only = arguments.size() == 1 ? arguments.front() : std::string();
+    if (only == "--default-jvm-flags") options.print = Options::Print::JvmFlags;
+    if (only == "--console-logging") options.print = Options::Print::ConsoleLogging;
+    if (options.print != Options::Print::Nothing) return options;
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
         const auto& name = arguments[i];
         if (i + 1 == arguments.size()) return fail(name + " needs a value");

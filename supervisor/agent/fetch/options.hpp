@@ -17,9 +17,10 @@ struct Options {
     ServerAccess access;
     // So long without a single byte, and a transfer is given up.
     std::chrono::seconds stall{30};
-    // Instead of fetching: print the flags of an agent's JVM that nobody has configured, one a line. Whoever
-    // trains an AOT cache needs exactly these.
-    bool print_flags = false;
+    // Instead of fetching: print what an agent that nobody has configured gets. Whoever trains an AOT cache
+    // needs exactly this.
+    enum class Print { Nothing, JvmFlags, ConsoleLogging };
+    Print print = Print::Nothing;
 };
 
 // Fails on what is unknown or missing, and names it.
