@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include "base/log.hpp"
 #include "base/strings.hpp"
+#include "broker/broker.hpp"
 #include "cli/docker_side.hpp"
 #include "engine/check.hpp"
 #include "engine/containers.hpp"
@@ -37,6 +39,17 @@ int engine_kill(const std::vector<std::string>& words) {
     return killed ? 0 : 1;
 }
 
+// internal-broker DESCRIPTOR: the configuration is there as JSON.
+int run_broker(const std::vector<std::string>& words) {
+    const auto text = sys::read_file("/proc/self/fd/" + words.at(1));
+    auto config = text ? broker::config_from_json(*text) : Result<broker::Config>(fail(text.error()));
+    if (!config) {
+        log::error("broker", config.error().message());
+        return kExitInternal;
+    }
+    return broker::run(std::move(*config));
+}
+
 struct Entry {
     std::string_view name;
     std::size_t least_words;
@@ -46,6 +59,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"internal-engine-check", 2, engine_check},
     {"internal-engine-kill", 3, engine_kill},
+    {"internal-broker", 2, run_broker},
 };
 
 }  // namespace

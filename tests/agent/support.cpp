@@ -11,6 +11,7 @@
 #include <fstream>
 #include <random>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include "base/strings.hpp"
@@ -40,12 +41,25 @@ Environment with_path(Environment environment) {
 
 }  // namespace
 
+std::vector<pid_t> processes_in(const std::string& directory) {
+    std::vector<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::error_code gone;
+        const auto process = std::atoi(entry.path().filename().c_str());
+        const auto place =
+            process == 0 ? std::string() : std::filesystem::read_symlink(entry.path() / "cwd", gone).string();
+        if (place == directory || place.starts_with(directory + '/')) found.push_back(process);
+    }
+    return found;
+}
+
 TempDir::TempDir() {
     std::string pattern = std::filesystem::temp_directory_path().string() + "/agent-level-XXXXXX";
     path_ = ::mkdtemp(pattern.data());
 }
 
 TempDir::~TempDir() {
+    for (const auto process : processes_in(path_)) ::kill(process, SIGKILL);
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
 }
@@ -136,6 +150,7 @@ StubServer::StubServer(const TempDir& directory, std::vector<std::string> option
     child_ = std::make_unique<Child>(options, prefix_);
     eventually([this] { return !read_text(prefix_ + ".port").empty() || !child_->running(); });
     port_ = std::atoi(read_text(prefix_ + ".port").c_str());
+    if (port_ == 0) throw std::runtime_error("the stub server did not start: " + child_->err());
 }
 
 std::string StubServer::url(const std::string& scheme, const std::string& host) const {

@@ -16,6 +16,10 @@ namespace agent_level {
 using Environment = std::vector<std::string>;
 using std::chrono::milliseconds;
 
+// Whoever has its working directory at or below `directory`.
+std::vector<pid_t> processes_in(const std::string& directory);
+
+// Gone with everything below it, and with the processes that work there.
 class TempDir {
   public:
     TempDir();
