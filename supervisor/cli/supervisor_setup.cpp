@@ -53,8 +53,8 @@ Supervisor::Outcome Supervisor::set_up() {
     if (auto done = set_up_docker(); !done) return done;
     if (auto done = set_up_payload(); !done) return done;
     milestone("agent start");
-    if (docker_) docker_->start();  // only spawns containerd; the agent follows at once
-    payload_->start();
+    payload_->start();  // first: nothing of the engine needs to exist for it, docker's socket listens already
+    if (docker_) docker_->start();
     if (phase_ == Phase::Starting) phase_ = Phase::Running;
     status_->touch();
     return {};

@@ -120,6 +120,8 @@ bool carry_out(const SetupStep& step, const Mounts& mounts) {
                                                           AT_FDCWD, target, kMoveMountFromEmptyPath) == 0;
         case SetupStep::Kind::Write:
             return write_file(step, 0);
+        case SetupStep::Kind::Remove:
+            return ::unlink(target) == 0;
     }
     return false;
 }

@@ -75,6 +75,8 @@ std::string describe(const SetupStep& step) {
             return "attach prepared mount at " + step.target;
         case SetupStep::Kind::Write:
             return "write " + step.target;
+        case SetupStep::Kind::Remove:
+            return "remove " + step.target;
     }
     return {};
 }
@@ -148,6 +150,7 @@ Result<> NamespaceHolder::finish(Milliseconds patience) {
     SetupReport report;
     if (::recv(control_.get(), &report, sizeof report, 0) != static_cast<ssize_t>(sizeof report))
         return fail(Error(EPIPE, "set up namespaces: their holder ended"));
+    failed_step_ = report.step < 0 ? -1 : report.step;
     if (report.step != SetupReport::kDone)
         return fail(system_error(report.error, describe_report(report, steps_)).context("set up namespaces"));
     return open_namespace(CLONE_NEWCGROUP, "cgroup");

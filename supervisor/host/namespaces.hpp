@@ -34,6 +34,7 @@ struct SetupStep {
         Mount,          // mount(source, target, type, flags, data)
         Attach,         // mounts[index] of proceed(), at target
         Write,          // one write of `data` to the existing file target
+        Remove,         // unlink target
     };
     Kind kind = Kind::Mount;
     std::string target{};
@@ -66,6 +67,8 @@ class NamespaceHolder {
     Result<> proceed(const std::vector<int>& mounts);
     // Waits for the steps' end. An error names the step.
     Result<> finish(Milliseconds patience);
+    // After a finish() that failed: the number of the step that did, -1 if it was none of them.
+    int failed_step() const noexcept { return failed_step_; }
 
     NamespaceHolder() = default;
     NamespaceHolder(NamespaceHolder&&) noexcept;
@@ -99,6 +102,7 @@ class NamespaceHolder {
     UniqueFd control_;
     std::vector<Namespace> namespaces_;
     std::vector<SetupStep> steps_;
+    int failed_step_ = -1;
 };
 
 // Writes to a file of /proc/sys/net as it is in that network namespace. For single-threaded callers: it moves

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 
 #include "base/strings.hpp"
 #include "sys/files.hpp"
+#include "sys/procfs.hpp"
 #include "sys/unix_socket.hpp"
 
 namespace supervisor::contain {
@@ -73,14 +75,17 @@ ContainedEngine::ContainedEngine(const EngineOptions& options) : options_(option
     keep_base_ = !options_.base.empty();
     base_ = keep_base_ ? options_.base : ::mkdtemp(pattern);
     ::chmod(base_.c_str(), 0755);
-    cgroup_name_ = fmt::format("contain-test-{}", ::getpid());
+    cgroup_name_ = fmt::format("contain-test-{}-{}", ::getpid(), options_.number);
     for (const char* name : {"/data", "/work"}) (void)sys::make_directories(base_ + name);
-    plan_.mode = options_.mode;
-    plan_.mappable = {work_directory()};
     inputs_.data_directory = data_directory();
-    inputs_.run_directory = fmt::format("/run/contain-test-{}", ::getpid());
+    inputs_.run_directory = fmt::format("/run/contain-test-{}-{}", ::getpid(), options_.number);
     inputs_.devices = options_.devices;
-    inputs_.resolv_conf = sys::read_file_or("/etc/resolv.conf");
+    inputs_.resolv_conf =
+        options_.resolv_conf.empty() ? sys::read_file_or("/etc/resolv.conf") : options_.resolv_conf;
+    for (const auto& route : sys::parse_routes(sys::read_file_or("/proc/net/route")))
+        inputs_.taken.push_back({route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
+    inputs_.ipv6 = options_.ipv6;
+    inputs_.mtu = options_.mtu;
     inputs_.firewall.iptables_restore = proc::find_executable("iptables-restore", kEnvironment).value_or("");
     inputs_.firewall.ip6tables_restore =
         proc::find_executable("ip6tables-restore", kEnvironment).value_or("");
@@ -137,6 +142,11 @@ void ContainedEngine::remove_cgroups() {
 
 Result<> ContainedEngine::start_space() {
     make_cgroups();
+    last_ = now();
+    const auto facts = host::probe_containment({data_directory(), {work_directory()}, is_version2()});
+    mark("probe");
+    SUPERVISOR_TRY_ASSIGN(plan, engine::plan_containment(options_.request, facts));
+    plan_ = plan;
     last_ = now();
     auto space = engine::EngineSpace::create(plan_, inputs_, spawner_);
     mark("space");
@@ -199,9 +209,10 @@ Result<> ContainedEngine::start_containerd() {
 
 Result<> ContainedEngine::start_dockerd() {
     const std::string socket = inputs_.run_directory + "/docker.sock";
-    (void)sys::remove_file(socket);
-    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(socket, {0, 0, 0666}));
-    listener_ = std::move(listener);
+    if (!listener_) {
+        SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(socket, {0, 0, 0666}));
+        listener_ = std::move(listener);
+    }
     const std::string config = inputs_.run_directory + "/daemon.json";
     // Engine 20.10 insists on writing a key beside its configuration; later ones have none.
     SUPERVISOR_TRY(
@@ -226,7 +237,9 @@ Result<> ContainedEngine::start_dockerd() {
                       "--bip",
                       "10.219.0.1/24",
                       "--default-address-pool",
-                      "base=10.219.64.0/18,size=26"};
+                      "base=10.219.64.0/18,size=26",
+                      "--mtu",
+                      std::to_string(options_.mtu)};
     for (const auto& argument : options_.dockerd_arguments) plan.arguments.push_back(argument);
     plan.descriptors.push_back({listener_.get(), 3});
     plan.listen_descriptors = 1;
@@ -285,6 +298,29 @@ Output ContainedEngine::outside(const std::string& script) {
     plan.executable = "/bin/sh";
     plan.arguments = {"sh", "-c", script};
     return run(std::move(plan));
+}
+
+Output ContainedEngine::in_network(const std::string& script, int network_namespace) {
+    proc::ChildPlan plan;
+    plan.name = "script";
+    plan.executable = "/bin/sh";
+    plan.arguments = {"sh", "-c", script};
+    plan.namespaces = {{network_namespace, CLONE_NEWNET}};
+    return run(std::move(plan));
+}
+
+std::string ContainedEngine::serve(const std::string& text) {
+    const std::string directory = base_ + "/" + text;
+    (void)sys::make_directories(directory);
+    (void)sys::replace_file(directory + "/index.html", text + "\n", 0644);
+    return directory;
+}
+
+Result<> ContainedEngine::restart_dockerd() {
+    (void)proc::send_signal(daemons_.back(), SIGKILL);
+    (void)::waitpid(daemons_.back().pid, nullptr, 0);
+    daemons_.pop_back();
+    return start_dockerd();
 }
 
 Output ContainedEngine::inside(const std::string& script) {

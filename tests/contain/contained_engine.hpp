@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,13 @@
 #include "proc/spawn.hpp"
 
 namespace supervisor::contain {
+
+// Skips the test where a contained engine cannot be tried, and fails it in CI.
+#define SUPERVISOR_CONTAIN_OR_SKIP()                        \
+    if (const auto reason = missing(); !reason.empty()) {   \
+        if (std::getenv("CI") != nullptr) FAIL() << reason; \
+        GTEST_SKIP() << reason;                             \
+    }
 
 // Why a contained engine cannot be tried on this machine, "" if it can.
 std::string missing();
@@ -24,10 +32,14 @@ struct Output {
 };
 
 struct EngineOptions {
-    engine::ContainmentMode mode = engine::ContainmentMode::Userns;
+    engine::ContainmentRequest request = engine::ContainmentRequest::Userns;
     std::vector<std::string> devices;
     std::vector<std::string> dockerd_arguments;
-    std::string base;  // kept directory to use; "" for a new one
+    std::string base;         // kept directory to use; "" for a new one
+    std::string resolv_conf;  // of the outer container; "" for the machine's
+    bool ipv6 = false;
+    unsigned mtu = 1500;
+    int number = 0;  // tells engines of one process apart
 };
 
 class ContainedEngine {
@@ -46,8 +58,14 @@ class ContainedEngine {
     Output as_job(const std::string& script, uid_t user = 0);
     // A shell script where the test is: outside.
     Output outside(const std::string& script);
+    // The same in another network.
+    Output in_network(const std::string& script, int network_namespace);
     // A shell script inside, as the engine's own daemons run.
     Output inside(const std::string& script);
+
+    // A directory for a web server whose only page is `text`.
+    std::string serve(const std::string& text);
+    Result<> restart_dockerd();  // with SIGKILL, as a crash
 
     void stop();
 

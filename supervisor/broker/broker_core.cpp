@@ -1,0 +1,312 @@
+#include "broker/broker_core.hpp"
+
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "sys/files.hpp"
+#include "sys/unix_socket.hpp"
+
+namespace supervisor::broker {
+
+namespace {
+
+constexpr Milliseconds kStartRetry{500};
+
+std::string engine_socket_path(const Config& config) {
+    if (config.host_socket_directory_fd < 0) return config.host_socket;
+    return "/proc/self/fd/" + std::to_string(config.host_socket_directory_fd) + "/" + config.host_socket;
+}
+
+// The raw socket, wherever it is mounted, is nothing that a container may be given.
+std::vector<std::string> protected_paths(const Config& config, const std::vector<Mount>& mounts) {
+    auto paths = config.protected_paths;
+    if (config.host_socket.starts_with('/')) {
+        paths.push_back(config.host_socket);
+        if (const auto real = sys::resolve_path(config.host_socket)) paths.push_back(real->path);
+    }
+    for (const auto& mount : mounts) {
+        if (mount.destination.ends_with(".sock") || mount.source.ends_with(".sock")) paths.push_back(mount.destination);
+    }
+    return paths;
+}
+
+}  // namespace
+
+std::optional<ApiVersion> parse_api_version(std::string_view text) {
+    const auto parts = split(text, '.');
+    if (parts.size() != 2) return {};
+    const auto major = parse_unsigned(parts[0], 99);
+    const auto minor = parse_unsigned(parts[1], 999);
+    if (!major || !minor) return {};
+    return ApiVersion{static_cast<int>(*major), static_cast<int>(*minor)};
+}
+
+Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
+    : loop_(loop),
+      config_(std::move(config)),
+      policy_(std::move(policy)),
+      names_(config_.agent_id),
+      owner_{config_.agent_id, config_.incarnation, config_.own_container},
+      api_(kNewestApi),
+      upstream_(loop, engine_socket_path(config_)),
+      link_(loop, config_.supervisor_fd, link_requests()) {
+    if (config_.audit_fd >= 0) audit_.emplace(config_.audit_fd);
+    common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
+    if (config_.mounts) mounts_ = MountTable(*config_.mounts, protected_paths(config_, *config_.mounts));
+}
+
+// ---- start ----
+
+void Broker::start() {
+    ask({"GET", "/version", {}, {}}, [this](const Reply& reply) {
+        if (reply.status != 200) {
+            if (engine_errors_ == 1) log::warn("broker", "the Docker engine does not answer yet at " + config_.host_socket + "; waiting for it");
+            retry_ = loop_.after(kStartRetry, [this] { start(); });
+            return;
+        }
+        learn_version(reply);
+        if (config_.mode == Mode::Dind || (config_.mounts && !owner_.container.empty())) return refresh([this] { start_listening(); });
+        std::vector<std::string> candidates;
+        if (!owner_.container.empty()) {
+            candidates.push_back(owner_.container);
+        } else {
+            candidates = own_container_candidates(sys::read_file_or("/proc/self/cgroup"), sys::read_file_or("/proc/self/mountinfo"),
+                                                  std::string(trim(sys::read_file_or("/proc/sys/kernel/hostname"))));
+        }
+        learn_self(std::move(candidates));
+    });
+}
+
+void Broker::learn_version(const Reply& reply) {
+    const auto parsed = parse_json(reply.body);
+    if (parsed && parsed->is_object()) {
+        if (const auto version = parse_api_version(text_of(parsed->as_object(), "ApiVersion"))) api_ = std::min(*version, kNewestApi);
+    }
+    common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
+}
+
+// Tries one candidate after the other until the engine knows one.
+void Broker::learn_self(std::vector<std::string> candidates) {
+    if (candidates.empty()) {
+        log::warn("broker",
+                  "the agent does not seem to be a container of this engine: no path can be bound, and what is left behind "
+                  "by a killed agent is removed only when an agent of the same id starts again");
+        return refresh([this] { start_listening(); });
+    }
+    const auto candidate = candidates.front();
+    candidates.erase(candidates.begin());
+    ask({"GET", own_path("/containers/" + candidate + "/json"), {}, {}}, [this, candidates](const Reply& reply) {
+        const auto parsed = parse_json(reply.body);
+        if (reply.status != 200 || !parsed || !parsed->is_object()) return learn_self(candidates);
+        learn_from_inspect(parsed->as_object());
+        refresh([this] { start_listening(); });
+    });
+}
+
+void Broker::learn_from_inspect(const json::object& self) {
+    owner_.container = text_of(self, "Id");
+    if (!config_.mounts) {
+        auto mounts = mounts_from_inspect(self);
+        auto kept = protected_paths(config_, mounts);
+        mounts_ = MountTable(std::move(mounts), std::move(kept));
+    }
+    const auto* host = self.if_contains("HostConfig");
+    if (config_.cgroup_parent.empty() && host != nullptr && host->is_object()) {
+        config_.cgroup_parent = text_of(host->as_object(), "CgroupParent");
+    }
+    log::info("broker", "the agent is container " + owner_.container.substr(0, 12) + " with " + std::to_string(mounts_.mounts().size()) + " mounts");
+}
+
+void Broker::start_listening() {
+    auto watch = loop_.watch(config_.listener_fd, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
+    if (!watch) {
+        log::error("broker", watch.error().context("listen for clients").message());
+        return loop_.quit();
+    }
+    listener_ = std::move(*watch);
+    log::info("broker", "serving Docker API " + api_.text() + ", policy " + policy_.name() + ", names " + names_.prefix() + "*");
+    link_.send(protocol::make(protocol::Kind::Ready, 0));
+}
+
+void Broker::accept_clients() {
+    for (int accepted = 0; accepted < 16; ++accepted) {
+        if (sessions_.size() >= config_.limits.sessions) {
+            // The rest waits in the backlog.
+            (void)listener_.modify(0);
+            accept_pause_ = loop_.after(Milliseconds(50), [this] { (void)listener_.modify(EPOLLIN); });
+            return;
+        }
+        auto fd = sys::accept_unix(config_.listener_fd);
+        if (!fd) {
+            log::warn("broker", fd.error().message());
+            (void)listener_.modify(0);
+            accept_pause_ = loop_.after(Milliseconds(200), [this] { (void)listener_.modify(EPOLLIN); });
+            return;
+        }
+        if (!*fd) return;
+        accept_one(std::move(*fd));
+    }
+}
+
+void Broker::accept_one(UniqueFd fd) {
+    Peer peer;
+    if (const auto credentials = sys::peer_credentials(fd.get())) {
+        peer.process = credentials->process;
+        peer.user = credentials->user;
+    }
+    const auto session = Session::open(*this, std::move(fd), peer);
+    if (session) sessions_.emplace(session.get(), session);
+}
+
+// ---- requests ----
+
+bool Broker::admit(Exchange& exchange) {
+    ++requests_;
+    auto target = parse_target(exchange.head.target);
+    if (!target) return exchange.fail(400, target.error().message()), false;
+    if (!target->version.empty()) {
+        const auto version = parse_api_version(target->version);
+        if (!version) return exchange.fail(400, "malformed API version " + printable(target->version, 20)), false;
+        if (*version > api_) {
+            exchange.fail(400, "client version " + version->text() + " is too new. Maximum supported API version is " + api_.text());
+            return false;
+        }
+        if (*version < kOldestApi) {
+            exchange.fail(400, "client version " + version->text() + " is too old. Minimum supported API version is " + kOldestApi.text() +
+                                   ", please upgrade your client to a newer version");
+            return false;
+        }
+        exchange.version = version->text();
+    } else {
+        exchange.version = api_.text();
+    }
+    auto match = match_route(exchange.head.method, target->segments);
+    if (match.route == nullptr) {
+        ++denied_;
+        return exchange.fail(404, "page not found: the agent's Docker broker does not offer " + exchange.head.method + " on this path"), false;
+    }
+    auto query = allowed_query(*match.route, target->query);
+    if (!query) return exchange.fail(400, query.error().message()), false;
+    if (ending_ && match.route->mutates && match.route->method != "DELETE") return exchange.fail(503, "the agent is ending"), false;
+    exchange.route = match.route;
+    exchange.name = std::move(match.name);
+    exchange.query = std::move(*query);
+    return true;
+}
+
+void Broker::handle(const ExchangePtr& exchange) {
+    exchange->route->handler(*this, exchange);
+}
+
+void Broker::finished(const Exchange& exchange, const Peer& peer) {
+    if (exchange.status == 403) ++denied_;
+    if (exchange.status == 502) ++engine_errors_;
+    if (audit_ && (exchange.route->mutates || exchange.status == 403)) audit(exchange, peer);
+}
+
+void Broker::audit(const Exchange& exchange, const Peer& peer) {
+    const auto taken = std::chrono::duration_cast<std::chrono::microseconds>(loop_.clock().now() - exchange.started).count();
+    json::object line{{"time", static_cast<std::int64_t>(std::time(nullptr))},
+                      {"agent", owner_.agent_id},
+                      {"job", peer.job.locator()},
+                      {"pid", peer.process},
+                      {"uid", peer.user},
+                      {"method", exchange.head.method},
+                      {"route", exchange.route->pattern},
+                      {"object", exchange.object.empty() ? printable(exchange.name, 200) : exchange.object},
+                      {"status", exchange.status},
+                      {"verdict", exchange.status == 403 ? "denied" : exchange.status == 0 ? "cancelled" : "allowed"},
+                      {"microseconds", taken}};
+    if (!exchange.rule.empty()) line["rule"] = exchange.rule;
+    audit_->write_line(to_text(line));
+}
+
+RuleScope Broker::scope(const JobIdentity& job) const {
+    return RuleScope{policy_, ledger_, names_, mounts_, config_, owner_, job};
+}
+
+void Broker::with_job(const ExchangePtr& exchange, std::function<void(const JobIdentity&)> then) {
+    const auto host = exchange->host();
+    if (!host) return;
+    if (host->peer().job_known) return then(host->peer().job);
+    link_.ask_job(host->peer().process, [weak = std::weak_ptr<Exchange>(exchange), then = std::move(then)](const JobIdentity& job) {
+        const auto alive = weak.lock();
+        const auto session = alive ? alive->host() : nullptr;
+        if (!session) return;
+        session->set_peer_job(job);
+        then(job);
+    });
+}
+
+void Broker::ask(UpstreamRequest request, std::function<void(const Reply&)> then) {
+    const auto key = next_call_++;
+    calls_[key] = upstream_.call(std::move(request), [this, key, then = std::move(then)](Result<Reply> reply) {
+        const auto kept = calls_.extract(key);
+        if (!reply) ++engine_errors_;
+        then(reply ? *reply : Reply{});
+    });
+}
+
+// ---- PID 1 ----
+
+SupervisorLink::Requests Broker::link_requests() {
+    return {
+        .job_ended =
+            [this](const protocol::Message& message) {
+                SweepScope scope;
+                scope.kind = SweepScope::Kind::Job;
+                scope.job = protocol::get_identity(message).locator();
+                scope.images = !config_.keep_images;
+                clean_up(message, std::move(scope));
+            },
+        .agent_ending =
+            [this](const protocol::Message& message) {
+                ending_ = true;
+                SweepScope scope;
+                scope.kind = SweepScope::Kind::Agent;
+                clean_up(message, std::move(scope));
+            },
+        .counts = [this] { return counters(); },
+        .gone = [this] { loop_.quit(); },
+    };
+}
+
+void Broker::clean_up(const protocol::Message& message, SweepScope scope) {
+    scope.agent_id = owner_.agent_id;
+    for (const auto& [name, job] : ledger_.volumes()) {
+        if (scope.kind == SweepScope::Kind::Agent || job == scope.job) scope.volumes.push_back(name);
+    }
+    for (const auto& [reference, image] : ledger_.images()) {
+        if (image.made && (scope.kind == SweepScope::Kind::Agent || image.job == scope.job)) scope.tags.push_back(reference);
+    }
+    const Milliseconds budget(message.deadline_ms == 0 ? 60'000 : message.deadline_ms);
+    sweep_ = Sweep::start(upstream_, "/v" + api_.text(), std::move(scope), budget, [this, serial = message.serial](const SweepReport& report) {
+        removed_ += report.removed();
+        leftover_ = report.leftover;
+        for (const auto& problem : report.problems) log::warn("broker", "clean-up: " + shown(problem));
+        log::info("broker", "clean-up removed " + std::to_string(report.containers) + " containers, " + std::to_string(report.networks) +
+                                " networks, " + std::to_string(report.volumes) + " volumes, " + std::to_string(report.images) + " images");
+        refresh([this, serial] {
+            auto done = protocol::make(protocol::Kind::Cleaned, serial);
+            done.counts = counters();
+            link_.send(done);
+        });
+    });
+}
+
+protocol::Counters Broker::counters() const {
+    protocol::Counters counts{};
+    counts.requests = requests_;
+    counts.denied = denied_;
+    counts.sessions = sessions_.size();
+    counts.tunnels = tunnels_;
+    counts.containers = ledger_.containers().size();
+    counts.networks = ledger_.networks().size();
+    counts.volumes = ledger_.volumes().size();
+    counts.images = ledger_.images().size();
+    counts.removed = removed_;
+    counts.leftover = leftover_;
+    counts.engine_errors = engine_errors_;
+    return counts;
+}
+
+}  // namespace supervisor::broker

@@ -1,0 +1,120 @@
+// The broker's state and what its handlers share. One per process.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "base/line_writer.hpp"
+#include "broker/config.hpp"
+#include "broker/ledger.hpp"
+#include "broker/mount_table.hpp"
+#include "broker/names.hpp"
+#include "broker/policy.hpp"
+#include "broker/routes.hpp"
+#include "broker/rules.hpp"
+#include "broker/self.hpp"
+#include "broker/session.hpp"
+#include "broker/supervisor_link.hpp"
+#include "broker/sweeper.hpp"
+
+namespace supervisor::broker {
+
+struct ApiVersion {
+    int major = 1;
+    int minor = 41;
+    std::string text() const { return std::to_string(major) + "." + std::to_string(minor); }
+    auto operator<=>(const ApiVersion&) const = default;
+};
+// "1.41", nothing else.
+std::optional<ApiVersion> parse_api_version(std::string_view text);
+
+// The newest version whose fields the tables cover.
+inline constexpr ApiVersion kNewestApi{1, 51};
+inline constexpr ApiVersion kOldestApi{1, 24};
+
+class Broker : public SessionOwner {
+  public:
+    Broker(loop::EventLoop& loop, Config config, Policy policy);
+
+    // Learns from the engine what the configuration left open, reads the ledger, then accepts clients.
+    void start();
+
+    // ---- for handlers ----
+    Ledger& ledger() { return ledger_; }
+    const Policy& policy() const { return policy_; }
+    const Names& names() const { return names_; }
+    const Config& config() const { return config_; }
+    const Owner& owner() const { return owner_; }
+    const MountTable& mounts() const { return mounts_; }
+    ApiVersion api() const { return api_; }
+    bool ending() const { return ending_; }
+
+    RuleScope scope(const JobIdentity& job) const;
+    // Which job asks; remembered per connection.
+    void with_job(const ExchangePtr& exchange, std::function<void(const JobIdentity&)> then);
+    // Reads own containers, networks and volumes anew, then continues.
+    void refresh(std::function<void()> then);
+    // Engine text (an answer or an error) with this agent's prefix removed.
+    std::string shown(std::string_view text) const { return names_.shown(text); }
+    // Asks the engine in the broker's own name. Without an answer: status 0.
+    void ask(UpstreamRequest request, std::function<void(const Reply&)> then);
+    std::string own_path(std::string_view path) const { return "/v" + api_.text() + std::string(path); }
+
+    // ---- SessionOwner ----
+    Upstream& upstream() override { return upstream_; }
+    bool admit(Exchange& exchange) override;
+    void handle(const ExchangePtr& exchange) override;
+    void finished(const Exchange& exchange, const Peer& peer) override;
+    void tunnel_opened() override { ++tunnels_; }
+    void tunnel_closed() override { --tunnels_; }
+    void session_closed(Session& session) override { sessions_.erase(&session); }
+    std::string_view common_headers() override { return common_headers_; }
+
+  private:
+    SupervisorLink::Requests link_requests();
+    void accept_clients();
+    void accept_one(UniqueFd fd);
+    void learn_version(const Reply& reply);
+    void learn_self(std::vector<std::string> candidates);
+    void learn_from_inspect(const json::object& self);
+    void start_listening();
+    void read_containers(const Reply& reply);
+    void read_networks(const Reply& reply);
+    void read_volumes(const Reply& reply);
+    void finish_refresh();
+    void clean_up(const protocol::Message& message, SweepScope scope);
+    protocol::Counters counters() const;
+    void audit(const Exchange& exchange, const Peer& peer);
+
+    loop::EventLoop& loop_;
+    Config config_;
+    Policy policy_;
+    Names names_;
+    Owner owner_;
+    MountTable mounts_;
+    Ledger ledger_;
+    ApiVersion api_;
+    Upstream upstream_;
+    std::string common_headers_;
+    std::unordered_map<Session*, std::shared_ptr<Session>> sessions_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<Call>> calls_;
+    std::uint64_t next_call_ = 0;
+    std::vector<std::function<void()>> waiting_for_refresh_;
+    std::vector<std::function<void()>> refreshing_;
+    std::shared_ptr<Sweep> sweep_;
+    std::optional<LineWriter> audit_;
+    loop::Watch listener_;
+    loop::Timer accept_pause_;
+    loop::Timer retry_;
+    bool ending_ = false;
+    std::uint64_t requests_ = 0;
+    std::uint64_t denied_ = 0;
+    std::uint64_t engine_errors_ = 0;
+    std::uint64_t tunnels_ = 0;
+    std::uint64_t removed_ = 0;
+    std::uint64_t leftover_ = 0;
+    SupervisorLink link_;
+};
+
+}  // namespace supervisor::broker

@@ -1,0 +1,65 @@
+// Everything the broker process is told at its start. PID 1 writes it as JSON into an inherited descriptor.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace supervisor::broker {
+
+// A mount of the agent's container, both ends named as each side sees them.
+struct Mount {
+    std::string destination;  // in the agent
+    std::string source;       // for the engine
+    bool writable = true;
+};
+
+// Totals for everything that the agent's jobs run at one time; 0 is no limit.
+struct Limits {
+    std::uint64_t containers = 0;
+    std::uint64_t memory = 0;     // bytes
+    std::uint64_t nano_cpus = 0;  // 1e9 is one CPU
+    std::uint64_t pids = 0;
+    std::uint64_t sessions = 4096;  // client connections at one time
+};
+
+enum class Mode {
+    Dood,  // the engine is the host's: the agent is a container beside what the jobs start
+    Dind,  // the engine is the agent's own: paths are the same on both sides
+};
+
+struct Config {
+    Mode mode = Mode::Dood;
+    // The engine's socket. With host_socket_directory_fd it is a name within that directory, so that the broker
+    // need not be able to reach it by path (and finds it again when the engine makes a new one).
+    std::string host_socket = "/var/run/docker.sock";
+    int host_socket_directory_fd = -1;
+    int listener_fd = -1;     // listening already
+    std::string listen_path;  // of that listener, in the agent; a bind of a Docker socket becomes a bind of this one
+
+    std::string agent_id;       // stable: GoCD's uuid of the agent
+    std::string incarnation;    // changes with every start of the agent, not with a restart of the broker
+    std::string own_container;  // full id of the agent's container; "" in Dood: found out through host_socket
+
+    std::string policy = "isolated";  // "isolated", "trusted", or the JSON text of a policy file
+    std::string cgroup_parent;        // "" in Dood: the agent's own, as the engine shows it
+    Limits limits;
+    // The agent's mounts. Absent in Dood: learnt from the engine. In Dind: paths that jobs may bind, both ends alike.
+    std::optional<std::vector<Mount>> mounts;
+    // Paths in the agent that no container may get, nor anything that contains them.
+    std::vector<std::string> protected_paths = {"/proc", "/sys", "/dev", "/run/gocd-supervisor"};
+    bool keep_images = true;  // images that a job built stay until the agent ends
+
+    int audit_fd = -1;       // one JSON line per mutating request
+    int supervisor_fd = -1;  // SOCK_SEQPACKET to PID 1, see peer_protocol.hpp
+};
+
+std::string to_json(const Config& config);
+// Unknown keys are errors: both sides come from one build.
+Result<Config> config_from_json(std::string_view text);
+
+}  // namespace supervisor::broker

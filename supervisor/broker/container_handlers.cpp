@@ -1,0 +1,201 @@
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "broker/handler_support.hpp"
+
+namespace supervisor::broker {
+namespace {
+
+std::string container_path(const ExchangePtr& exchange, const std::string& id) {
+    // "/containers/{id}/json" with the id put in; the pattern is ours, so the client's spelling does not matter.
+    const std::string pattern(exchange->route->pattern);
+    return replace_all(pattern, "{id}", id);
+}
+
+// Sources of binds as the agent knows them.
+void show_mount_points(const MountTable& mounts, json::object& container) {
+    auto* list = container.if_contains("Mounts");
+    if (list == nullptr || !list->is_array()) return;
+    for (auto& element : list->as_array()) {
+        if (!element.is_object()) continue;
+        auto& mount = element.as_object();
+        if (text_of(mount, "Type") == "bind") mount["Source"] = mounts.shown(text_of(mount, "Source"));
+    }
+}
+
+void show_host_config(const MountTable& mounts, json::object& container) {
+    auto* host = container.if_contains("HostConfig");
+    if (host == nullptr || !host->is_object()) return;
+    show_mount_points(mounts, host->as_object());
+    auto* binds = host->as_object().if_contains("Binds");
+    if (binds == nullptr || !binds->is_array()) return;
+    for (auto& bind : binds->as_array()) {
+        if (!bind.is_string() || !bind.as_string().starts_with("/")) continue;
+        const std::string text(bind.as_string());
+        const auto colon = text.find(':');
+        bind = mounts.shown(text.substr(0, colon)) + (colon == std::string::npos ? "" : text.substr(colon));
+    }
+}
+
+bool name_matches(const NamePatterns& patterns, const json::object& container, const Names& names) {
+    const auto own = container_from_list(container, names);
+    return patterns.empty() || patterns.match(own.name);
+}
+
+std::string show_list(Broker& broker, const std::string& body, const NamePatterns& patterns, std::size_t limit) {
+    // Only binds and patterns need a look at the parts; names are hidden all through the text.
+    if (patterns.empty() && body.find("\"bind\"") == std::string::npos) return body;
+    auto parsed = parse_json(body);
+    if (!parsed || !parsed->is_array()) return body;
+    json::array out;
+    for (auto& element : parsed->as_array()) {
+        if (!element.is_object() || !name_matches(patterns, element.as_object(), broker.names())) continue;
+        show_mount_points(broker.mounts(), element.as_object());
+        out.push_back(std::move(element));
+        if (limit > 0 && out.size() == limit) break;
+    }
+    return to_text(out) + "\n";
+}
+
+// Values that name objects, as the engine knows them. One that is not ours becomes a name that nothing has.
+void translate_container_filters(Broker& broker, Filters& filters) {
+    const auto each = [&filters](const char* key, auto translate) {
+        if (const auto it = filters.find(key); it != filters.end()) {
+            for (auto& value : it->second) value = translate(value);
+        }
+    };
+    const auto container = [&broker](const std::string& value) {
+        const auto* found = broker.ledger().container(value);
+        return found != nullptr ? found->id : broker.names().hidden(value);
+    };
+    each("before", container);
+    each("since", container);
+    each("network", [&broker](const std::string& value) {
+        const auto* found = broker.ledger().network(value);
+        if (found != nullptr) return found->id;
+        return value == "bridge" || value == "none" || value == "host" ? value : broker.names().hidden(value);
+    });
+    each("volume", [&broker](const std::string& value) {
+        return value.starts_with('/') || broker.ledger().owns_volume(value) ? value : broker.names().hidden(value);
+    });
+}
+
+}  // namespace
+
+void list_containers(Broker& broker, const ExchangePtr& exchange) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    NamePatterns patterns(*filters);
+    translate_container_filters(broker, *filters);
+    add_owner(*filters, broker.owner());
+    exchange->query.set("filters", to_query_value(*filters));
+    std::size_t limit = 0;
+    if (!patterns.empty() && exchange->query.has("limit")) {
+        limit = parse_unsigned(exchange->query.get("limit"), 1'000'000).value_or(0);
+        exchange->query.remove("limit");
+        if (limit > 0) exchange->query.set("all", "1");  // a limit counts stopped containers too
+    }
+    UpstreamRequest request{"GET", exchange->upstream_path("/containers/json"), exchange->passed_headers(), {}};
+    exchange->call(std::move(request), [&broker, exchange, patterns, limit](Reply reply) {
+        if (reply.status == 200) reply.body = show_list(broker, reply.body, patterns, limit);
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+void inspect_container(Broker& broker, const ExchangePtr& exchange) {
+    with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
+        UpstreamRequest request{"GET", exchange->upstream_path("/containers/" + own.id + "/json"), exchange->passed_headers(), {}};
+        exchange->call(std::move(request), [&broker, exchange](Reply reply) {
+            auto parsed = parsed_body(reply);
+            if (reply.status == 200 && parsed && parsed->is_object()) {
+                show_mount_points(broker.mounts(), parsed->as_object());
+                show_host_config(broker.mounts(), parsed->as_object());
+                reply.body = to_text(*parsed) + "\n";
+            }
+            reply_shown(broker, exchange, std::move(reply));
+        });
+    });
+}
+
+void prune_containers(Broker& broker, const ExchangePtr& exchange) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    add_owner(*filters, broker.owner());
+    exchange->query.set("filters", to_query_value(*filters));
+    call_and_show(broker, exchange, "/containers/prune");
+}
+
+void container_call(Broker& broker, const ExchangePtr& exchange) {
+    with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
+        call_and_show(broker, exchange, container_path(exchange, own.id));
+    });
+}
+
+void container_stream(Broker& broker, const ExchangePtr& exchange) {
+    with_container(broker, exchange, exchange->name, [exchange](const OwnContainer& own) {
+        exchange->relay(exchange->plan(exchange->upstream_path(container_path(exchange, own.id))));
+    });
+}
+
+void container_stats(Broker& broker, const ExchangePtr& exchange) {
+    with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
+        auto plan = exchange->plan(exchange->upstream_path("/containers/" + own.id + "/stats"));
+        plan.filter_line = [&broker](std::string_view line) { return std::optional(broker.shown(line)); };
+        exchange->relay(std::move(plan));
+    });
+}
+
+void attach_container(Broker& broker, const ExchangePtr& exchange) {
+    const bool websocket = exchange->head.method == "GET";
+    const auto& upgrade = exchange->head.upgrade;
+    const bool fits = websocket ? upgrade == "websocket" : upgrade.empty() || upgrade == "tcp";
+    if (!fits) return exchange->fail(400, "attach cannot be upgraded to " + printable(upgrade, 40));
+    with_container(broker, exchange, exchange->name, [exchange](const OwnContainer& own) {
+        auto plan = exchange->plan(exchange->upstream_path(container_path(exchange, own.id)));
+        plan.hijack = true;
+        plan.upgrade = exchange->head.upgrade;
+        exchange->relay(std::move(plan));
+    });
+}
+
+void start_container(Broker& broker, const ExchangePtr& exchange) {
+    // Old clients sent a HostConfig here; none of it may reach the engine.
+    const auto body = body_object(exchange);
+    if (!body) return;
+    if (!is_empty_value(json::value(*body))) return exchange->deny({400, "start-body", "starting a container with a body is no longer supported"});
+    container_call(broker, exchange);
+}
+
+void update_container(Broker& broker, const ExchangePtr& exchange) {
+    auto body = body_object(exchange);
+    if (!body) return;
+    with_rewritten(broker, exchange, std::move(*body), rewrite_update, [&broker, exchange](json::object rewritten, const RuleScope&) {
+        with_container(broker, exchange, exchange->name, [&broker, exchange, rewritten](const OwnContainer& own) {
+            call_and_show(broker, exchange, "/containers/" + own.id + "/update", to_text(rewritten));
+        });
+    });
+}
+
+void rename_container(Broker& broker, const ExchangePtr& exchange) {
+    const std::string name(exchange->query.get("name"));
+    if (name.empty()) return exchange->fail(400, "neither old nor new names may be empty");
+    with_container(broker, exchange, exchange->name, [&broker, exchange, name](const OwnContainer& own) {
+        const auto plain = name.starts_with('/') ? name.substr(1) : name;
+        exchange->query.set("name", broker.names().hidden(plain));
+        call_and_show(broker, exchange, "/containers/" + own.id + "/rename", {}, [&broker, id = own.id, plain](const Reply& reply) {
+            if (reply.status == 204) broker.ledger().rename_container(id, plain);
+        });
+    });
+}
+
+void remove_container(Broker& broker, const ExchangePtr& exchange) {
+    // link=1 removes a name "parent/alias", which is none of our names.
+    if (exchange->query.flag("link")) return exchange->deny({403, "links", "removing a link is not supported"});
+    with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
+        call_and_show(broker, exchange, "/containers/" + own.id, {}, [&broker, id = own.id](const Reply& reply) {
+            if (reply.status == 204) broker.ledger().remove_container(id);
+        });
+    });
+}
+
+}  // namespace supervisor::broker

@@ -1,0 +1,169 @@
+#include "broker/handler_support.hpp"
+
+#include "base/strings.hpp"
+#include "broker/json_guard.hpp"
+
+namespace supervisor::broker {
+namespace {
+
+constexpr std::size_t kMaxPattern = 256;
+
+Result<std::vector<std::string>> filter_values(const json::value& value) {
+    std::vector<std::string> out;
+    if (value.is_array()) {
+        for (const auto& element : value.as_array()) {
+            if (!element.is_string()) return fail("invalid filter");
+            out.emplace_back(element.as_string());
+        }
+        return out;
+    }
+    if (!value.is_object()) return fail("invalid filter");
+    for (const auto& member : value.as_object()) out.emplace_back(member.key().data(), member.key().size());
+    return out;
+}
+
+}  // namespace
+
+void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnContainer)> then) {
+    if (const auto* found = broker.ledger().container(reference)) return then(*found);
+    broker.refresh([&broker, exchange, reference, then = std::move(then)] {
+        if (!exchange->alive()) return;
+        if (const auto* found = broker.ledger().container(reference)) return then(*found);
+        exchange->deny({404, "not-own", "No such container: " + printable(reference, 200)});
+    });
+}
+
+void with_network(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnNetwork)> then) {
+    if (const auto* found = broker.ledger().network(reference)) return then(*found);
+    broker.refresh([&broker, exchange, reference, then = std::move(then)] {
+        if (!exchange->alive()) return;
+        if (const auto* found = broker.ledger().network(reference)) return then(*found);
+        exchange->deny({404, "not-own", "network " + printable(reference, 200) + " not found"});
+    });
+}
+
+void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply) {
+    Reply out;
+    out.status = reply.status;
+    if (const auto type = reply.headers.get("Content-Type"); !type.empty()) out.headers.add("Content-Type", type);
+    out.body = broker.shown(reply.body);
+    exchange->reply(std::move(out));
+}
+
+void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path, std::string body,
+                   std::function<void(const Reply&)> seen) {
+    UpstreamRequest request{exchange->head.method, exchange->upstream_path(path), exchange->passed_headers(), std::move(body)};
+    exchange->call(std::move(request), [&broker, exchange, seen = std::move(seen)](Reply reply) {
+        if (seen) seen(reply);
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+std::optional<json::object> body_object(const ExchangePtr& exchange) {
+    auto parsed = parse_guarded(exchange->body);
+    if (!parsed) {
+        exchange->deny({400, "json", "invalid JSON body: " + parsed.error().message()});
+        return {};
+    }
+    if (parsed->is_null()) return json::object();
+    if (!parsed->is_object()) {
+        exchange->deny({400, "json", "invalid JSON body: not an object"});
+        return {};
+    }
+    return std::move(parsed->as_object());
+}
+
+std::optional<json::value> parsed_body(const Reply& reply) {
+    auto parsed = parse_json(reply.body);
+    if (!parsed) return {};
+    return std::move(*parsed);
+}
+
+void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
+                    std::function<void(json::object body, RuleScope scope)> then) {
+    broker.with_job(exchange, [&broker, exchange, body = std::move(body), rewrite = std::move(rewrite), then = std::move(then)](const JobIdentity& job) {
+        auto scope = broker.scope(job);
+        scope.api_version = exchange->version;
+        auto copy = body;
+        auto denial = rewrite(scope, copy);
+        if (!denial) return then(std::move(copy), std::move(scope));
+        if (!scope.missing_reference) return exchange->deny(*denial);
+        broker.refresh([&broker, exchange, body, rewrite, then, job] {
+            if (!exchange->alive()) return;
+            auto again = broker.scope(job);
+            again.api_version = exchange->version;
+            auto fresh = body;
+            if (auto still = rewrite(again, fresh)) return exchange->deny(*still);
+            then(std::move(fresh), std::move(again));
+        });
+    });
+}
+
+std::optional<Filters> parse_filters(const ExchangePtr& exchange) {
+    Filters filters;
+    const std::string text(exchange->query.get("filters"));
+    if (text.empty()) return filters;
+    const auto parsed = parse_guarded(text);
+    if (!parsed || !(parsed->is_object() || parsed->is_null())) {
+        exchange->fail(400, "invalid filters");
+        return {};
+    }
+    if (parsed->is_null()) return filters;
+    for (const auto& member : parsed->as_object()) {
+        auto values = filter_values(member.value());
+        if (!values) {
+            exchange->fail(400, "invalid filters");
+            return {};
+        }
+        filters[std::string(member.key().data(), member.key().size())] = std::move(*values);
+    }
+    return filters;
+}
+
+std::string to_query_value(const Filters& filters) {
+    json::object out;
+    for (const auto& [key, values] : filters) {
+        json::object set;
+        for (const auto& value : values) set[value] = true;
+        out[key] = std::move(set);
+    }
+    return to_text(out);
+}
+
+void add_owner(Filters& filters, const Owner& owner) {
+    filters["label"].push_back(std::string(kAgentLabel) + "=" + owner.agent_id);
+}
+
+NamePatterns::NamePatterns(Filters& filters) {
+    const auto taken = filters.extract("name");
+    if (taken.empty()) return;
+    for (const auto& text : taken.mapped()) {
+        try {
+            if (text.size() > kMaxPattern) throw std::regex_error(std::regex_constants::error_complexity);
+            patterns_.emplace_back(text, std::regex::ECMAScript);
+        } catch (const std::regex_error&) {
+            patterns_.emplace_back("(?!)");  // matches nothing; the plain text may
+            plain_.push_back(text);
+        }
+    }
+}
+
+bool NamePatterns::match(const std::string& name) const {
+    for (const auto& pattern : patterns_) {
+        // The engine matches the name with and without its slash.
+        if (std::regex_search(name, pattern) || std::regex_search("/" + name, pattern)) return true;
+    }
+    for (const auto& text : plain_) {
+        if (name.find(text) != std::string::npos) return true;
+    }
+    return false;
+}
+
+std::string with_tag(const std::string& reference) {
+    if (reference.find('@') != std::string::npos || reference.starts_with("sha256:")) return reference;
+    const auto slash = reference.rfind('/');
+    const auto colon = reference.find(':', slash == std::string::npos ? 0 : slash);
+    return colon == std::string::npos ? reference + ":latest" : reference;
+}
+
+}  // namespace supervisor::broker

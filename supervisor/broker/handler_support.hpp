@@ -1,0 +1,62 @@
+// What several handlers do: resolve a reference, ask the engine and show its answer, read filters.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "broker/broker_core.hpp"
+#include "broker/handlers.hpp"
+
+namespace supervisor::broker {
+
+// Continues with the own container or network that the reference means; otherwise the client gets the engine's own
+// words for one that does not exist. A miss is looked up again once, in fresh lists.
+void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnContainer)> then);
+void with_network(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnNetwork)> then);
+
+// The engine's answer with this agent's prefix removed from it.
+void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply);
+// Sends the exchange's method to `path` (without version; the query is added) and shows the answer. `seen` looks at
+// it first.
+void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path, std::string body = {},
+                   std::function<void(const Reply&)> seen = {});
+
+// The body as JSON object; empty if there is none. Answers 400 itself.
+std::optional<json::object> body_object(const ExchangePtr& exchange);
+std::optional<json::value> parsed_body(const Reply& reply);
+
+// Runs a rule function over a copy of `body`; on a missing reference once more after a refresh. `then` gets the
+// rewritten body and what the rules found out.
+using Rewrite = std::function<Verdict(RuleScope& scope, json::object& body)>;
+void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
+                    std::function<void(json::object body, RuleScope scope)> then);
+
+// ---- filters ----
+
+// The query's "filters" in one form: key → values.
+using Filters = std::map<std::string, std::vector<std::string>>;
+// Answers 400 itself when they are malformed.
+std::optional<Filters> parse_filters(const ExchangePtr& exchange);
+std::string to_query_value(const Filters& filters);
+void add_owner(Filters& filters, const Owner& owner);
+
+// Name patterns are the job's; they are matched against names as the job knows them.
+class NamePatterns {
+  public:
+    // Takes "name" out of the filters. A pattern that is no regular expression is matched as plain text.
+    explicit NamePatterns(Filters& filters);
+    bool empty() const { return patterns_.empty(); }
+    bool match(const std::string& name) const;
+
+  private:
+    std::vector<std::regex> patterns_;
+    std::vector<std::string> plain_;
+};
+
+// "alpine" is "alpine:latest"; digests and ids stay.
+std::string with_tag(const std::string& reference);
+
+}  // namespace supervisor::broker

@@ -1,0 +1,231 @@
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "broker/handler_support.hpp"
+#include "broker/image_access.hpp"
+#include "broker/uri.hpp"
+
+namespace supervisor::broker {
+namespace {
+
+std::string repo_and_tag(const Query& query) {
+    const std::string repo(query.get("repo"));
+    const std::string tag(query.get("tag"));
+    if (repo.empty()) return {};
+    return tag.empty() ? with_tag(repo) : repo + ":" + tag;
+}
+
+std::vector<std::string> target_of(const Query& query) {
+    const auto reference = repo_and_tag(query);
+    return reference.empty() ? std::vector<std::string>() : std::vector{reference};
+}
+
+// "LABEL" instructions for images that are imported.
+void add_label_changes(Query& query, const Owner& owner, const JobIdentity& job) {
+    json::object labels;
+    set_owner_labels(labels, owner, job);
+    for (const auto& member : labels) {
+        const std::string key(member.key().data(), member.key().size());
+        query.add("changes", "LABEL " + key + "=" + to_text(member.value()));
+    }
+}
+
+// The value of "key":"…" in a line of progress output, without parsing each of thousands.
+std::string value_after(std::string_view line, std::string_view mark, std::string_view end) {
+    const auto at = line.find(mark);
+    if (at == std::string_view::npos) return {};
+    line.remove_prefix(at + mark.size());
+    return std::string(line.substr(0, line.find_first_of(end)));
+}
+
+void import_image(Broker& broker, const ExchangePtr& exchange) {
+    const auto source = exchange->query.get("fromSrc");
+    if (source != "-" && !broker.policy().allows(Permission::RemoteSources)) {
+        return exchange->deny(refusal(broker.scope({}), Permission::RemoteSources, "fromSrc", "the engine must not fetch images from a URL"));
+    }
+    broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
+        with_free_tags(broker, exchange, target_of(exchange->query), [&broker, exchange, job] {
+            add_label_changes(exchange->query, broker.owner(), job);
+            const auto target = repo_and_tag(exchange->query);
+            auto plan = exchange->plan(exchange->upstream_path("/images/create"));
+            plan.filter_line = [&broker, target, job](std::string_view line) {
+                const auto id = value_after(line, "\"status\":\"sha256:", "\"\\");
+                if (!id.empty() && !target.empty()) broker.ledger().add_image(target, {job.locator(), "sha256:" + id});
+                return std::optional(std::string(line));
+            };
+            exchange->relay(std::move(plan));
+        });
+    });
+}
+
+// Pulled images are shared. One that was not there before is noted, so that this agent may remove it again.
+void pull_image(Broker& broker, const ExchangePtr& exchange) {
+    const std::string image(exchange->query.get("fromImage"));
+    const std::string tag(exchange->query.get("tag"));
+    const bool digest = tag.find(':') != std::string::npos;
+    const auto reference = tag.empty() ? with_tag(image) : image + (digest ? "@" : ":") + tag;
+    exchange->object = printable(reference, 200);
+    exchange->call({"GET", "/v" + exchange->version + "/images/" + percent_encode_path(reference) + "/json", {}, {}},
+                   [&broker, exchange, reference](const Reply& before) {
+                       OwnImage pulled;
+                       pulled.made = false;
+                       pulled.introduced = before.status == 404;
+                       const auto* known = broker.ledger().image(reference);
+                       if (known == nullptr || !known->introduced) broker.ledger().add_image(reference, pulled);
+                       exchange->relay(exchange->plan(exchange->upstream_path("/images/create")));
+                   });
+}
+
+bool may_remove(Broker& broker, const std::string& reference, const json::object& image) {
+    if (broker.policy().allows(Permission::SharedTags) || label_of(image, kAgentLabel) == broker.owner().agent_id) return true;
+    const auto introduced = [&broker](const std::string& name) {
+        const auto* known = broker.ledger().image(name);
+        return known != nullptr && known->introduced;
+    };
+    if (introduced(with_tag(reference))) return true;
+    // By id: all of its tags must be ours.
+    const auto* tags = image.if_contains("RepoTags");
+    if (tags == nullptr || !tags->is_array() || tags->as_array().empty()) return false;
+    return std::all_of(tags->as_array().begin(), tags->as_array().end(),
+                       [&](const json::value& tag) { return tag.is_string() && introduced(std::string(tag.as_string())); });
+}
+
+void save_checked(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> names) {
+    if (names.empty()) return exchange->relay(exchange->plan(exchange->upstream_path("/images/get")));
+    const auto name = names.back();
+    names.pop_back();
+    with_visible_image(broker, exchange, name, MissingImage::Answer,
+                       [&broker, exchange, names](const std::optional<json::object>&) { save_checked(broker, exchange, names); });
+}
+
+}  // namespace
+
+void list_images(Broker& broker, const ExchangePtr& exchange) {
+    UpstreamRequest request{"GET", exchange->upstream_path("/images/json"), exchange->passed_headers(), {}};
+    exchange->call(std::move(request), [&broker, exchange](Reply reply) {
+        auto parsed = parsed_body(reply);
+        if (reply.status == 200 && parsed && parsed->is_array()) {
+            json::array visible;
+            for (auto& image : parsed->as_array()) {
+                if (image.is_object() && is_visible_image(broker, image.as_object())) visible.push_back(std::move(image));
+            }
+            reply.body = to_text(visible) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+void create_image(Broker& broker, const ExchangePtr& exchange) {
+    const bool pull = exchange->query.has("fromImage");
+    if (pull == exchange->query.has("fromSrc")) return exchange->fail(400, "either fromImage or fromSrc is needed");
+    if (!pull) return import_image(broker, exchange);
+    if (exchange->head.body.kind == Framing::Length || exchange->query.has("changes")) {
+        return exchange->fail(400, "pulling an image takes neither a body nor changes");
+    }
+    pull_image(broker, exchange);
+}
+
+void load_images(Broker& broker, const ExchangePtr& exchange) {
+    broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
+        auto plan = exchange->plan(exchange->upstream_path("/images/load"));
+        plan.filter_line = [&broker, job](std::string_view line) {
+            auto loaded = value_after(line, "Loaded image: ", "\\\"");
+            if (loaded.empty()) loaded = value_after(line, "Loaded image ID: ", "\\\"");
+            if (!loaded.empty()) broker.ledger().add_image(loaded, {job.locator()});
+            return std::optional(std::string(line));
+        };
+        exchange->relay(std::move(plan));
+    });
+}
+
+void prune_images(Broker& broker, const ExchangePtr& exchange) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    add_owner(*filters, broker.owner());
+    exchange->query.set("filters", to_query_value(*filters));
+    call_and_show(broker, exchange, "/images/prune");
+}
+
+void save_images(Broker& broker, const ExchangePtr& exchange) {
+    const auto names = exchange->query.all("names");
+    if (names.empty()) return exchange->fail(400, "no image names");
+    save_checked(broker, exchange, names);
+}
+
+void inspect_image(Broker& broker, const ExchangePtr& exchange) {
+    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [&broker, exchange](const std::optional<json::object>& image) {
+        if (exchange->query.items().empty()) return exchange->reply(200, broker.shown(to_text(*image)) + "\n");
+        call_and_show(broker, exchange, "/images/" + percent_encode_path(text_of(*image, "Id")) + "/json");
+    });
+}
+
+void image_stream(Broker& broker, const ExchangePtr& exchange) {
+    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [exchange](const std::optional<json::object>&) {
+        const auto path = replace_all(exchange->route->pattern, "{name...}", percent_encode_path(exchange->name));
+        exchange->relay(exchange->plan(exchange->upstream_path(path)));
+    });
+}
+
+// What is pushed is the tag; if another agent has moved it since, it is put back first.
+void push_image(Broker& broker, const ExchangePtr& exchange) {
+    const std::string tag(exchange->query.get("tag"));
+    const auto reference = tag.empty() ? with_tag(exchange->name) : exchange->name + ":" + tag;
+    const auto push = [exchange] { exchange->relay(exchange->plan(exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push"))); };
+    with_visible_image(broker, exchange, reference, MissingImage::LeaveToEngine, [&broker, exchange, reference, push](const std::optional<json::object>& image) {
+        const auto* own = broker.ledger().image(reference);
+        if (!image || own == nullptr || own->id.empty()) return push();
+        const auto colon = reference.rfind(':');
+        Query query;
+        query.add("repo", reference.substr(0, colon));
+        query.add("tag", reference.substr(colon + 1));
+        exchange->call({"POST", "/v" + exchange->version + "/images/" + percent_encode_path(own->id) + "/tag" + query.text(), {}, {}},
+                       [push](const Reply&) { push(); });
+    });
+}
+
+void tag_image(Broker& broker, const ExchangePtr& exchange) {
+    const auto targets = target_of(exchange->query);
+    if (targets.empty()) return exchange->fail(400, "no repository given");
+    broker.with_job(exchange, [&broker, exchange, targets](const JobIdentity& job) {
+        with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [&broker, exchange, targets, job](const std::optional<json::object>& image) {
+            const auto id = text_of(*image, "Id");
+            with_free_tags(broker, exchange, targets, [&broker, exchange, targets, id, job] {
+                call_and_show(broker, exchange, "/images/" + percent_encode_path(id) + "/tag", {}, [&broker, targets, id, job](const Reply& reply) {
+                    if (reply.status == 201) broker.ledger().add_image(targets.front(), {job.locator(), id});
+                });
+            });
+        });
+    });
+}
+
+void remove_image(Broker& broker, const ExchangePtr& exchange) {
+    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [&broker, exchange](const std::optional<json::object>& image) {
+        if (!may_remove(broker, exchange->name, *image)) {
+            return exchange->deny(refusal(broker.scope({}), Permission::SharedTags, "image " + printable(exchange->name, 200),
+                                          "it was not made by this agent, and others may use it"));
+        }
+        const auto reference = exchange->name;
+        call_and_show(broker, exchange, "/images/" + percent_encode_path(reference), {}, [&broker, reference](const Reply& reply) {
+            if (reply.status == 200) broker.ledger().remove_image(with_tag(reference));
+        });
+    });
+}
+
+void commit_container(Broker& broker, const ExchangePtr& exchange) {
+    auto body = body_object(exchange);
+    if (!body) return;
+    with_container(broker, exchange, std::string(exchange->query.get("container")), [&broker, exchange, body = std::move(*body)](const OwnContainer& own) {
+        exchange->query.set("container", own.id);
+        with_rewritten(broker, exchange, body, rewrite_commit, [&broker, exchange](const json::object& rewritten, const RuleScope& scope) {
+            with_free_tags(broker, exchange, target_of(exchange->query), [&broker, exchange, rewritten, job = scope.job.locator()] {
+                call_and_show(broker, exchange, "/commit", to_text(rewritten), [&broker, exchange, job](const Reply& reply) {
+                    const auto parsed = parsed_body(reply);
+                    if (reply.status != 201 || !parsed || !parsed->is_object()) return;
+                    broker.ledger().add_image(repo_and_tag(exchange->query), {job, text_of(parsed->as_object(), "Id")});
+                });
+            });
+        });
+    });
+}
+
+}  // namespace supervisor::broker

@@ -1,0 +1,45 @@
+// Names and labels under which the engine knows what this agent's jobs made.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.hpp"
+#include "broker/peer.hpp"
+
+namespace supervisor::broker {
+
+inline constexpr std::string_view kLabelPrefix = "org.gocd.agent";
+inline constexpr std::string_view kAgentLabel = "org.gocd.agent.id";
+inline constexpr std::string_view kIncarnationLabel = "org.gocd.agent.incarnation";
+// The agent's own container: as long as the engine runs it, what carries this label has an owner.
+inline constexpr std::string_view kContainerLabel = "org.gocd.agent.container";
+inline constexpr std::string_view kJobLabel = "org.gocd.agent.job";  // the job's locator
+
+// Every agent has its own space of names: "db" is "gocd-1f0c44a91b-db" for the engine. The prefix is unlike
+// anything that occurs by chance, so that showing names to a client is a matter of removing it from the text.
+class Names {
+  public:
+    explicit Names(std::string_view agent_id);
+
+    std::string hidden(std::string_view name) const { return prefix_ + std::string(name); }
+    std::string shown(std::string_view text) const;
+    const std::string& prefix() const { return prefix_; }
+
+  private:
+    std::string prefix_;
+};
+
+struct Owner {
+    std::string agent_id;
+    std::string incarnation;
+    std::string container;
+};
+
+// Puts the ownership labels into `labels`; a client's own under kLabelPrefix are dropped.
+void set_owner_labels(json::object& labels, const Owner& owner, const JobIdentity& job);
+
+// {"label":["org.gocd.agent.id=…"]}, as query parameter value.
+std::string owner_filter(const Owner& owner);
+
+}  // namespace supervisor::broker

@@ -1,0 +1,172 @@
+#include "base/strings.hpp"
+#include "broker/handler_support.hpp"
+#include "broker/image_access.hpp"
+#include "broker/uri.hpp"
+
+namespace supervisor::broker {
+namespace {
+
+void keep_if(json::object& object, const char* key, const std::function<bool(const json::object&)>& keep) {
+    auto* list = object.if_contains(key);
+    if (list == nullptr || !list->is_array()) return;
+    json::array kept;
+    for (auto& element : list->as_array()) {
+        if (element.is_object() && keep(element.as_object())) kept.push_back(std::move(element));
+    }
+    *list = std::move(kept);
+}
+
+void count_states(const Reply& listed, json::object& info) {
+    std::int64_t running = 0;
+    std::int64_t paused = 0;
+    std::int64_t all = 0;
+    const auto parsed = parsed_body(listed);
+    if (listed.status == 200 && parsed && parsed->is_array()) {
+        for (const auto& element : parsed->as_array()) {
+            if (!element.is_object()) continue;
+            const auto state = text_of(element.as_object(), "State");
+            ++all;
+            running += state == "running" ? 1 : 0;
+            paused += state == "paused" ? 1 : 0;
+        }
+    }
+    info["Containers"] = all;
+    info["ContainersRunning"] = running;
+    info["ContainersPaused"] = paused;
+    info["ContainersStopped"] = all - running - paused;
+}
+
+// ---- events ----
+
+const json::object* object_in(const json::object& object, std::string_view key) {
+    const auto* value = object.if_contains(key);
+    return value != nullptr && value->is_object() ? &value->as_object() : nullptr;
+}
+
+bool is_own_event(Broker& broker, const json::object& event) {
+    const auto* actor = object_in(event, "Actor");
+    if (actor == nullptr) return false;
+    static const json::object kNone;
+    const auto* attributes = object_in(*actor, "Attributes");
+    if (attributes == nullptr) attributes = &kNone;
+    if (text_of(*attributes, kAgentLabel) == broker.owner().agent_id) return true;
+    const auto type = text_of(event, "Type");
+    const auto id = text_of(*actor, "ID");
+    if (type == "container" || type == "network") return broker.ledger().ever_owned(id);
+    if (type == "volume") return id.starts_with(broker.names().prefix()) || broker.ledger().ever_owned(id);
+    if (type == "image") return broker.ledger().image(id) != nullptr || broker.ledger().image(with_tag(text_of(*attributes, "name"))) != nullptr;
+    return false;
+}
+
+std::optional<std::string> own_event(Broker& broker, std::string_view line) {
+    const auto parsed = parse_json(line);
+    if (!parsed || !parsed->is_object() || !is_own_event(broker, parsed->as_object())) return {};
+    return broker.shown(line);
+}
+
+void translate_event_filters(Broker& broker, Filters& filters) {
+    const auto each = [&filters](const char* key, auto translate) {
+        if (const auto it = filters.find(key); it != filters.end()) {
+            for (auto& value : it->second) value = translate(value);
+        }
+    };
+    each("container", [&broker](const std::string& value) {
+        const auto* found = broker.ledger().container(value);
+        return found != nullptr ? found->id : broker.names().hidden(value);
+    });
+    each("network", [&broker](const std::string& value) {
+        const auto* found = broker.ledger().network(value);
+        return found != nullptr ? found->id : broker.names().hidden(value);
+    });
+    each("volume", [&broker](const std::string& value) {
+        return broker.ledger().owns_volume(value) ? value : broker.names().hidden(value);
+    });
+}
+
+}  // namespace
+
+void ping(Broker& broker, const ExchangePtr& exchange) {
+    auto plan = exchange->plan(exchange->upstream_path("/_ping"));
+    plan.filter_head = [&broker](ResponseHead& head) {
+        if (head.headers.get("Api-Version") != broker.api().text()) head.headers.set("Api-Version", broker.api().text());
+        // 2 would make clients build with BuildKit.
+        if (!broker.policy().allows(Permission::BuildKit) && head.headers.get("Builder-Version") == "2") head.headers.set("Builder-Version", "1");
+    };
+    exchange->relay(std::move(plan));
+}
+
+void show_version(Broker& broker, const ExchangePtr& exchange) {
+    exchange->call({"GET", exchange->upstream_path("/version"), {}, {}}, [&broker, exchange](Reply reply) {
+        auto parsed = parsed_body(reply);
+        if (reply.status == 200 && parsed && parsed->is_object()) {
+            parsed->as_object()["ApiVersion"] = broker.api().text();
+            reply.body = to_text(*parsed) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+void show_info(Broker& broker, const ExchangePtr& exchange) {
+    exchange->call({"GET", exchange->upstream_path("/info"), {}, {}}, [&broker, exchange](const Reply& reply) {
+        auto parsed = parsed_body(reply);
+        if (reply.status != 200 || !parsed || !parsed->is_object()) return reply_shown(broker, exchange, reply);
+        auto info = std::make_shared<json::object>(std::move(parsed->as_object()));
+        const auto path = "/v" + exchange->version + "/containers/json?all=1&filters=" + percent_encode(owner_filter(broker.owner()));
+        exchange->call({"GET", path, {}, {}}, [&broker, exchange, info](const Reply& listed) {
+            count_states(listed, *info);
+            exchange->reply(200, broker.shown(to_text(*info)) + "\n");
+        });
+    });
+}
+
+void show_disk_usage(Broker& broker, const ExchangePtr& exchange) {
+    exchange->call({"GET", exchange->upstream_path("/system/df"), {}, {}}, [&broker, exchange](Reply reply) {
+        auto parsed = parsed_body(reply);
+        if (reply.status == 200 && parsed && parsed->is_object()) {
+            auto& usage = parsed->as_object();
+            keep_if(usage, "Containers", [&](const json::object& container) { return label_of(container, kAgentLabel) == broker.owner().agent_id; });
+            keep_if(usage, "Images", [&](const json::object& image) { return is_visible_image(broker, image); });
+            keep_if(usage, "Volumes", [&](const json::object& volume) {
+                const auto name = text_of(volume, "Name");
+                return name.starts_with(broker.names().prefix()) || broker.ledger().owns_volume(name);
+            });
+            keep_if(usage, "BuildCache", [](const json::object&) { return false; });
+            reply.body = to_text(usage) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+// Networks, volumes and most images carry no labels in events, so a filter for the owner would lose them: the stream
+// is filtered here instead.
+void stream_events(Broker& broker, const ExchangePtr& exchange) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    translate_event_filters(broker, *filters);
+    if (filters->empty()) exchange->query.remove("filters");
+    else exchange->query.set("filters", to_query_value(*filters));
+    auto plan = exchange->plan(exchange->upstream_path("/events"));
+    plan.request.headers.remove("Accept");  // lines of JSON, not the other forms
+    plan.filter_line = [&broker](std::string_view line) { return own_event(broker, line); };
+    exchange->relay(std::move(plan));
+}
+
+void pass_through(Broker&, const ExchangePtr& exchange) {
+    const auto path = replace_all(exchange->route->pattern, "{name...}", percent_encode_path(exchange->name));
+    exchange->relay(exchange->plan(exchange->upstream_path(path)));
+}
+
+void pass_json(Broker& broker, const ExchangePtr& exchange) {
+    const auto body = body_object(exchange);
+    if (body) call_and_show(broker, exchange, std::string(exchange->route->pattern), to_text(*body));
+}
+
+void no_plugins(Broker&, const ExchangePtr& exchange) {
+    exchange->reply(200, "[]\n");
+}
+
+void no_swarm(Broker&, const ExchangePtr& exchange) {
+    exchange->fail(503, "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.");
+}
+
+}  // namespace supervisor::broker
