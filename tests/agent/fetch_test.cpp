@@ -3,7 +3,10 @@
 #include <sys/mount.h>
 
 #include <csignal>
+#include <cstdint>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include "agent/fetch_result.hpp"
 #include "support.hpp"

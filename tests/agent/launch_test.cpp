@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include "agent/directories.hpp"
 #include "agent/job_tracker.hpp"
