@@ -100,6 +100,8 @@ Result<> Dind::apply_cgroups() {
 Result<> Dind::write_configuration() const {
     const auto paths = engine::engine_paths(plan_->settings);
     SUPERVISOR_TRY(sys::make_directories(kEngineDirectory, 0711));
+    // Of an earlier life of this container: dockerd would take any process with that number for itself.
+    SUPERVISOR_TRY(sys::remove_file(paths.dockerd_pid));
     SUPERVISOR_TRY(sys::replace_file(paths.daemon_json, to_pretty_text(daemon_.file), 0644));
     return sys::replace_file(paths.containerd_toml, engine::containerd_config(paths), 0644);
 }

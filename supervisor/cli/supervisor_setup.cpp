@@ -78,6 +78,7 @@ Supervisor::Outcome Supervisor::set_up_loop() {
     spawner_ = std::move(*spawner);
     processes_ = std::make_unique<service::RealProcesses>(*loop_, *spawner_, reaper_);
     status_.emplace(*loop_, kRunDirectory, [this] { return status_model(); });
+    status_->remove();  // an earlier life of this container may have ended as "ready"
     if (auto made = sys::make_directories(kRunDirectory); !made) {
         log::warn("supervisor", made.error().message() + "; status and events will be missing");
     }
