@@ -197,6 +197,7 @@ engine::EngineSetup Dind::engine_setup() {
     setup.notify_access = {root, root, 0600};
     setup.containerd_command = {"containerd", "--config", paths.containerd_toml};
     setup.dockerd_command = daemon_.command;
+    setup.dockerd_pid_file = paths.dockerd_pid;
     setup.environment = engine::engine_environment(as_map(context_.environment), plan_->plan, plan_->settings);
     setup.expected_driver = plan_->plan.storage.expected_driver();
     setup.start_timeout = context_.config.engine.start_timeout;
