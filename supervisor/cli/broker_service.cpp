@@ -46,8 +46,7 @@ Result<> BrokerService::prepare() {
     SUPERVISOR_TRY_ASSIGN(policy, read_policy(context_.config.broker.policy));
     policy_text_ = std::move(policy);
     incarnation_ = std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
-    // The agent's user owns the socket: that works whatever its groups are.
-    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(place_.listen_path, {context_.account.user, context_.account.group, 0660}));
+    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(place_.listen_path, place_.access));
     listener_ = std::move(listener);
     service::Spec spec;
     spec.name = "broker";

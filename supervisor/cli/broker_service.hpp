@@ -8,6 +8,7 @@
 #include "broker/peer_protocol.hpp"
 #include "cli/docker_side.hpp"
 #include "service/service.hpp"
+#include "sys/unix_socket.hpp"
 
 namespace supervisor::cli {
 
@@ -15,6 +16,7 @@ struct BrokerPlace {
     std::string listen_path;    // what jobs connect to
     std::string engine_socket;  // what the broker connects to
     gid_t engine_group;         // the only group that the broker has
+    sys::SocketAccess access;   // who may connect to listen_path
     broker::Mode mode;
 };
 

@@ -6,38 +6,15 @@
 #include "base/strings.hpp"
 #include "broker/broker.hpp"
 #include "cli/docker_side.hpp"
-#include "engine/check.hpp"
-#include "engine/containers.hpp"
+#include "cli/engine_helpers.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
 
 namespace supervisor::cli {
 namespace {
 
-constexpr Milliseconds kCheckBudget{5'000};
-
 void say(const std::string& line) {
     (void)sys::write_all(STDOUT_FILENO, line + "\n");
-}
-
-// internal-engine-check SOCKET [DRIVER]
-int engine_check(const std::vector<std::string>& words) {
-    const SteadyClock clock;
-    const engine::ApiClient client(words.at(1), clock);
-    const engine::CheckRequest request{words.size() > 2 ? words[2] : std::string()};
-    const auto result = engine::check_engine(client, request, Deadline::after(clock, kCheckBudget));
-    say(result.reason);
-    return static_cast<int>(result.health);
-}
-
-// internal-engine-kill SOCKET MILLISECONDS
-int engine_kill(const std::vector<std::string>& words) {
-    const SteadyClock clock;
-    const auto budget = parse_unsigned(words.at(2), 600'000).value_or(1'000);
-    const auto killed =
-        engine::kill_all_containers(words.at(1), clock, Deadline::after(clock, Milliseconds(budget)));
-    say(killed ? std::to_string(*killed) + " containers" : killed.error().message());
-    return killed ? 0 : 1;
 }
 
 // The broker talks to sockets and reads no file after its start; what is left out here it cannot do even with a bug in it.
@@ -76,6 +53,9 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {"internal-engine-check", 2, engine_check},
     {"internal-engine-kill", 3, engine_kill},
+    {"internal-engine-prune", 4, engine_prune},
+    {"internal-job-baseline", 2, job_baseline},
+    {"internal-job-cleanup", 3, job_cleanup},
     {"internal-broker", 2, run_broker},
 };
 
