@@ -66,16 +66,17 @@ tl::expected<void, Failure> Dind::prepare() {
     daemon_ = engine::daemon_config(plan_->plan, plan_->settings, plan_->choices);
     if (auto applied = apply(); !applied) return failure(kExitHost, applied.error());
     engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); }, context_.events.failed};
+    // The socket before the space, which shares it with the engine.
     engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(), std::move(events));
     if (auto listening = engine_->listen(); !listening) return failure(kExitHost, listening.error());
+    if (auto made = make_space(); !made) return failure(kExitHost, made.error());
     return {};
 }
 
 Result<> Dind::apply() {
     SUPERVISOR_TRY(apply_mounts());
     SUPERVISOR_TRY(apply_cgroups());
-    SUPERVISOR_TRY(write_configuration());
-    return make_space();
+    return write_configuration();
 }
 
 Result<> Dind::apply_mounts() {
@@ -110,6 +111,8 @@ engine::SpaceInputs Dind::space_inputs() const {
     engine::SpaceInputs inputs;
     inputs.data_directory = plan_->settings.data_root;
     inputs.run_directory = kEngineDirectory;
+    inputs.socket = plan_->settings.socket;
+    inputs.stores = context_.config.engine.data_root + "/agent";
     const auto directories = cgroups_->directories("engine");
     if (host.cgroup.mode == host::CgroupMode::V2) {
         inputs.cgroups.push_back({"", host.cgroup.mount_point, directories.at(0)});
@@ -142,6 +145,8 @@ Result<> Dind::make_space() {
     auto space = engine::EngineSpace::create(containment, space_inputs(), context_.spawner);
     if (!space) return fail(space.error(), "contain the engine");
     space_ = std::move(*space);
+    for (const auto& directory : space_.unshared())
+        log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
     if (space_.holder() > 0) {
         context_.reaper.expect(space_.holder(), [this](const proc::ExitStatus& status) { holder_ended(status); });
     }
@@ -154,7 +159,7 @@ void Dind::holder_ended(const proc::ExitStatus& status) {
 
 engine::EngineSetup Dind::engine_setup() {
     const auto paths = engine::engine_paths(plan_->settings);
-    const uid_t root = space_.engine_root();
+    const uid_t root = plan_->containment.engine_root();
     engine::EngineSetup setup;
     setup.socket_path = plan_->settings.socket;
     setup.socket_access = {root, docker_group(), 0660};

@@ -1,7 +1,9 @@
+#include "base/log.hpp"
 #include "base/shell_words.hpp"
 #include "base/strings.hpp"
 #include "cli/dind.hpp"
 #include "cli/stop_budget.hpp"
+#include "engine/data_mode.hpp"
 #include "host/containment_facts.hpp"
 #include "proc/spawn.hpp"
 #include "sys/files.hpp"
@@ -11,7 +13,7 @@ namespace {
 
 constexpr const char* kVersionFile = "/usr/local/share/gocd-supervisor/dockerd-version";
 // What jobs bind into their containers lies here; the engine must see it with the right owners.
-const std::vector<std::string> kAgentDirectories = {"/go-working-dir", "/godata", "/home/go"};
+const std::vector<std::string> kAgentDirectories = {"/go-working-dir", "/godata", "/home/go", "/tmp"};
 
 std::vector<std::string> comma_list(const std::string& text) {
     std::vector<std::string> values;
@@ -58,10 +60,13 @@ Result<DindPlan> DindPlan::read(const Config& config) {
 
 Result<> DindPlan::decide(const Config& config, const std::vector<std::string>& environment, bool strict) {
     host = host::probe(probe_request(settings, environment));
-    const auto dockerd = proc::find_executable("dockerd", environment);
-    engine = engine::read_engine_facts(settings.data_root, dockerd.value_or("dockerd"), kVersionFile);
     SUPERVISOR_TRY(decide_containment(config));
     settings.contained = containment.mode == engine::ContainmentMode::Userns;
+    const auto place = engine::find_data_place(settings.data_root, containment.mode);
+    if (!place.note.empty()) log::warn("engine", place.note);
+    settings.data_root = place.directory;
+    const auto dockerd = proc::find_executable("dockerd", environment);
+    engine = engine::read_engine_facts(settings.data_root, dockerd.value_or("dockerd"), kVersionFile);
     const engine::PlanInput input{settings, choices, engine, host};
     if (!strict) {
         plan = engine::draft(input);
