@@ -55,8 +55,9 @@ int dispatch(Invocation invocation, std::vector<std::string> environment, loop::
         case Command::Internal:
             return run_internal(invocation.command_flags);
         case Command::Doctor:
+            return run_doctor(invocation, environment);
         case Command::Sweep:
-            break;
+            return broker::sweep({.host_socket = invocation.config.broker.host_socket});
     }
     return kExitUsage;
 }
