@@ -19,6 +19,7 @@ constexpr const char* kEngineDirectory = "/run/gocd-supervisor/engine";
 constexpr const char* kRawSocket = "/run/gocd-supervisor/engine.sock";
 constexpr gid_t kBrokerGroup = 64'970;
 constexpr Milliseconds kCgroupPatience{500};
+constexpr int kHolderRounds = 300;  // milliseconds
 
 std::map<std::string, std::string> as_map(const std::vector<std::string>& environment) {
     std::map<std::string, std::string> map;
@@ -180,6 +181,7 @@ Result<> Dind::make_space() {
 }
 
 void Dind::holder_ended(const proc::ExitStatus& status) {
+    holder_gone_ = true;
     if (!stopping_) context_.events.failed("the engine's namespaces are gone: their holder " + status.text());
 }
 
@@ -255,7 +257,11 @@ std::vector<std::string> Dind::clean_up() {
             (void)host_->cgroups().kill(group);
         }
     }
-    context_.reaper.reap();
+    // A pid namespace is gone only when its first process was reaped, and what was mounted in it only then.
+    for (int i = 0; i < kHolderRounds && space_.holder() > 0 && !holder_gone_; ++i) {
+        ::usleep(1'000);
+        context_.reaper.reap();
+    }
     if (auto removed = space_.remove(); !removed) log::warn(kComponent, removed.error().message());
     if (broker_) broker_->remove_socket();
     if (engine_) engine_->close_socket();

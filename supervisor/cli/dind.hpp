@@ -62,6 +62,7 @@ private:
     std::vector<std::string> discarded_slots_;
     std::uint64_t agent_memory_kills_ = 0;
     bool was_ready_ = false;
+    bool holder_gone_ = false;
     bool stopping_ = false;
 };
 

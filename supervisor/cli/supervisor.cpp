@@ -110,6 +110,7 @@ void Supervisor::drain_or_stop() {
 
 void Supervisor::stop_payload() {
     drain_timer_.cancel();
+    if (metrics_) metrics_->stop(Deadline(loop_->clock().now()));
     phase_ = Phase::Stopping;
     status_->touch();
     // Time that a drain did not use is not owed to the stop.
