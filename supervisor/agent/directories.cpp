@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <optional>
 
 #include "agent/autoregister.hpp"
 #include "agent/console_logging.hpp"

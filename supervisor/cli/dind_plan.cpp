@@ -1,7 +1,10 @@
+#include "cli/dind_plan.hpp"
+
 #include "base/shell_words.hpp"
 #include "base/strings.hpp"
-#include "cli/dind.hpp"
+#include "cli/status.hpp"
 #include "cli/stop_budget.hpp"
+#include "engine/daemon_config.hpp"
 #include "host/containment_facts.hpp"
 #include "proc/spawn.hpp"
 #include "sys/files.hpp"
@@ -56,12 +59,26 @@ Result<DindPlan> DindPlan::read(const Config& config) {
     return plan;
 }
 
-Result<> DindPlan::decide(const Config& config, const std::vector<std::string>& environment, bool strict) {
+Result<> DindPlan::probe(const Config& config, const std::vector<std::string>& environment) {
     host = host::probe(probe_request(settings, environment));
+    SUPERVISOR_TRY_ASSIGN(request, engine::parse_containment(config.engine.containment));
+    host::ContainmentProbe trial;
+    trial.data_directory = settings.data_root;
+    trial.cgroup_v2 = host.cgroup.mode == host::CgroupMode::V2;
+    for (const auto& directory : kAgentDirectories) {
+        if (sys::is_directory(directory)) trial.directories.push_back(directory);
+    }
+    host::ContainmentFacts facts;
+    if (request != engine::ContainmentRequest::Off) facts = host::probe_containment(trial);
+    SUPERVISOR_TRY_ASSIGN(chosen, engine::plan_containment(request, facts));
+    containment = std::move(chosen);
+    settings.contained = containment.mode == engine::ContainmentMode::Userns;
+    return {};
+}
+
+Result<> DindPlan::decide(const std::vector<std::string>& environment, bool strict) {
     const auto dockerd = proc::find_executable("dockerd", environment);
     engine = engine::read_engine_facts(settings.data_root, dockerd.value_or("dockerd"), kVersionFile);
-    SUPERVISOR_TRY(decide_containment(config));
-    settings.contained = containment.mode == engine::ContainmentMode::Userns;
     const engine::PlanInput input{settings, choices, engine, host};
     if (!strict) {
         plan = engine::draft(input);
@@ -69,21 +86,6 @@ Result<> DindPlan::decide(const Config& config, const std::vector<std::string>& 
     }
     SUPERVISOR_TRY_ASSIGN(planned, engine::plan(input));
     plan = std::move(planned);
-    return {};
-}
-
-Result<> DindPlan::decide_containment(const Config& config) {
-    SUPERVISOR_TRY_ASSIGN(request, engine::parse_containment(config.engine.containment));
-    host::ContainmentProbe probe;
-    probe.data_directory = settings.data_root;
-    probe.cgroup_v2 = host.cgroup.mode == host::CgroupMode::V2;
-    for (const auto& directory : kAgentDirectories) {
-        if (sys::is_directory(directory)) probe.directories.push_back(directory);
-    }
-    host::ContainmentFacts facts;
-    if (request != engine::ContainmentRequest::Off) facts = host::probe_containment(probe);
-    SUPERVISOR_TRY_ASSIGN(chosen, engine::plan_containment(request, facts));
-    containment = std::move(chosen);
     return {};
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/log.hpp"
+#include "broker/broker.hpp"
 #include "cli/internal.hpp"
 #include "cli/options.hpp"
 #include "cli/status.hpp"

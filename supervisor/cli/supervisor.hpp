@@ -51,12 +51,12 @@ private:
     StatusModel status_model() const;
     void milestone(const std::string& name);
 
+    std::unique_ptr<loop::EventLoop> loop_;  // first: everything below may hold a watch or a timer of it
     Invocation invocation_;
     std::vector<std::string> environment_;
     loop::Signals signals_;
     TimePoint executed_at_;
 
-    std::unique_ptr<loop::EventLoop> loop_;
     std::optional<proc::Spawner> spawner_;
     proc::Reaper reaper_;
     std::unique_ptr<service::RealProcesses> processes_;

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "cli/agent_payload.hpp"
 #include "cli/dind.hpp"
+#include "cli/dood.hpp"
 #include "cli/program.hpp"
 #include "cli/stop_budget.hpp"
 #include "cli/supervisor.hpp"
@@ -120,6 +121,7 @@ std::unique_ptr<DockerSide> Supervisor::make_docker_side() {
     context.events.reached = [this](const std::string& name) { milestone(name); };
     context.events.failed = [this](const std::string& cause) { engine_failed(cause); };
     if (mode_ == Mode::Dind) return std::make_unique<Dind>(std::move(context));
+    if (mode_ == Mode::Dood) return std::make_unique<Dood>(std::move(context));
     return nullptr;
 }
 

@@ -77,6 +77,12 @@ Result<> Engine::listen() {
     return {};
 }
 
+void Engine::close_socket() {
+    if (!held_socket_) return;
+    held_socket_.reset();
+    (void)sys::remove_file(setup_.socket_path);
+}
+
 void Engine::start() {
     enter(EngineState::Starting);
     start_timer_ = loop_.after(setup_.start_timeout, [this] {
@@ -295,8 +301,7 @@ void Engine::stopped_step() {
         return;
     }
     containerd_.stop(stop_deadline_);
-    held_socket_.reset();
-    (void)sys::remove_file(setup_.socket_path);
+    close_socket();
     enter(EngineState::Stopped);
     if (const auto done = std::exchange(stop_done_, nullptr)) done();
 }

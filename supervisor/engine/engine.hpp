@@ -54,6 +54,8 @@ class Engine {
 
     // Creates the held socket. From now on `docker` waits instead of failing.
     Result<> listen();
+    // Removes the socket again; stop() does it too. For a start that did not come to pass.
+    void close_socket();
     void start();
     // Kills what runs inside, then stops dockerd, then containerd, all within `deadline`; then calls `done`
     // once.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/strings.hpp"
+#include "engine/shared_directories.hpp"
 #include "engine/space_steps.hpp"
 #include "host/device_directory.hpp"
 #include "host/id_mapped_mount.hpp"
@@ -99,6 +100,7 @@ struct EngineSpace::Contained {
     host::NamespaceHolder holder;
     SpaceNetwork network;
     FirewallPrograms firewall;
+    SharedDirectories directories;
 };
 
 Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const SpaceInputs& inputs,
@@ -108,9 +110,25 @@ Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const Space
     space.spawner_ = &spawner;
     if (plan.mode != ContainmentMode::Userns) return space;
     space.contained_ = std::make_unique<Contained>();
-    space.root_ = plan.ids.first;
-    if (auto built = space.build(plan, inputs); !built) return fail(built.error(), "contain the engine");
+    space.root_ = plan.engine_root();
+    const auto all_mappable = space.move_directories(plan, inputs);
+    if (auto built = space.build(all_mappable, inputs); !built)
+        return fail(built.error(), "contain the engine");
     return space;
+}
+
+ContainmentPlan EngineSpace::move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs) {
+    ContainmentPlan result = plan;
+    result.unmappable.clear();
+    if (inputs.stores.empty()) {
+        for (const auto& path : plan.unmappable)
+            unshared_.push_back(path + ": its file system cannot be id-mapped");
+        return result;
+    }
+    contained_->directories = SharedDirectories::move(plan.unmappable, inputs.stores, *spawner_);
+    for (const auto& moved : contained_->directories.moved()) result.mappable.push_back(moved.path);
+    unshared_ = contained_->directories.left();
+    return result;
 }
 
 Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inputs) {
@@ -206,6 +224,7 @@ EngineSpace& EngineSpace::operator=(EngineSpace&& other) noexcept {
     mode_ = other.mode_;
     root_ = other.root_;
     spawner_ = other.spawner_;
+    unshared_ = std::move(other.unshared_);
     contained_ = std::move(other.contained_);
     return *this;
 }

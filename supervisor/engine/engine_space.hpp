@@ -31,6 +31,12 @@ struct SpaceInputs {
     // Sockets and generated files that the supervisor and the engine share, at the same path on both sides;
     // becomes the property of the engine's root.
     std::string run_directory = "/run/gocd-supervisor/engine";
+    // The held socket, shared with the engine at the same path if it exists already: jobs bind it into their
+    // containers.
+    std::string socket = "/var/run/docker.sock";
+    // Where directories of the agent go that cannot be id-mapped where they are (shared_directories.hpp): on
+    // the file system of the data directory, but not in it. "": they stay, seen with foreign ids.
+    std::string stores;
     // v2: one entry, the tree. v1 and hybrid: one a hierarchy.
     std::vector<SpaceCgroup> cgroups;
     // Below that directory, and existing: where the engine's daemons are (a v2 group with children cannot
@@ -72,6 +78,10 @@ class EngineSpace {
     // Undoes link, rules and mounts. Call it when the holder is reaped; the destructor calls it otherwise.
     Result<> remove();
 
+    // "PATH: reason" for each directory of the agent that the engine sees with foreign ids: its containers
+    // can read there what everybody can, and write nothing.
+    const std::vector<std::string>& unshared() const noexcept { return unshared_; }
+
     // Null in other modes than userns.
     const LinkPlan* link() const noexcept;
     // Owner, outside, of what the engine's root creates: for sockets that it must be able to use.
@@ -84,6 +94,7 @@ class EngineSpace {
 
   private:
     struct Contained;
+    ContainmentPlan move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<> build(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<std::vector<UniqueFd>> prepare_mounts(const SpaceInputs& inputs,
                                                  const std::vector<PreparedMount>& mounts) const;
@@ -91,6 +102,7 @@ class EngineSpace {
     ContainmentMode mode_ = ContainmentMode::Off;
     uid_t root_ = 0;
     const proc::Spawner* spawner_ = nullptr;
+    std::vector<std::string> unshared_;
     std::unique_ptr<Contained> contained_;
 };
 

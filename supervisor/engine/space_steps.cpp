@@ -3,6 +3,8 @@
 #include <sys/mount.h>
 
 #include "base/strings.hpp"
+#include "sys/files.hpp"
+#include "sys/procfs.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -95,6 +97,11 @@ void add_run(Builder& builder, const SpaceInputs& inputs, const std::string& res
     builder.add(mount("run", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"));
     builder.add(make_directory(inputs.run_directory));
     builder.attach(PreparedMount::Kind::AsIs, inputs.run_directory);
+    if (!inputs.socket.empty() && sys::exists(inputs.socket) &&
+        !sys::path_is_inside(inputs.socket, inputs.run_directory)) {
+        builder.add({Kind::MakeFile, inputs.socket});
+        builder.attach(PreparedMount::Kind::AsIs, inputs.socket);
+    }
     if (resolv_conf.empty()) return;
     builder.add({Kind::MakeFile, kResolvConf, {}, {}, resolv_conf});
     builder.add(optional(mount(kResolvConf, "/etc/resolv.conf", "", MS_BIND)));

@@ -79,6 +79,8 @@ ContainedEngine::ContainedEngine(const EngineOptions& options) : options_(option
     for (const char* name : {"/data", "/work"}) (void)sys::make_directories(base_ + name);
     inputs_.data_directory = data_directory();
     inputs_.run_directory = fmt::format("/run/contain-test-{}-{}", ::getpid(), options_.number);
+    inputs_.socket = inputs_.run_directory + ".sock";
+    inputs_.stores = base_ + "/stores";
     inputs_.devices = options_.devices;
     inputs_.resolv_conf =
         options_.resolv_conf.empty() ? sys::read_file_or("/etc/resolv.conf") : options_.resolv_conf;
@@ -143,10 +145,15 @@ void ContainedEngine::remove_cgroups() {
 Result<> ContainedEngine::start_space() {
     make_cgroups();
     last_ = now();
-    const auto facts = host::probe_containment({data_directory(), {work_directory()}, is_version2()});
+    auto directories = options_.directories;
+    directories.push_back(work_directory());
+    const auto facts = host::probe_containment({data_directory(), directories, is_version2()});
     mark("probe");
     SUPERVISOR_TRY_ASSIGN(plan, engine::plan_containment(options_.request, facts));
     plan_ = plan;
+    const auto root = plan_.engine_root();
+    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(inputs_.socket, {root, 0, 0660}));
+    listener_ = std::move(listener);
     last_ = now();
     auto space = engine::EngineSpace::create(plan_, inputs_, spawner_);
     mark("space");
@@ -208,11 +215,6 @@ Result<> ContainedEngine::start_containerd() {
 }
 
 Result<> ContainedEngine::start_dockerd() {
-    const std::string socket = inputs_.run_directory + "/docker.sock";
-    if (!listener_) {
-        SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(socket, {0, 0, 0666}));
-        listener_ = std::move(listener);
-    }
     const std::string config = inputs_.run_directory + "/daemon.json";
     // Engine 20.10 insists on writing a key beside its configuration; later ones have none.
     SUPERVISOR_TRY(
@@ -262,7 +264,7 @@ Output ContainedEngine::run(proc::ChildPlan plan) {
     plan.descriptors.push_back({text.get(), 1});
     plan.descriptors.push_back({text.get(), 2});
     if (plan.environment.empty()) plan.environment = kEnvironment;
-    plan.environment.push_back("DOCKER_HOST=unix://" + inputs_.run_directory + "/docker.sock");
+    plan.environment.push_back("DOCKER_HOST=unix://" + inputs_.socket);
     auto child = spawner_.spawn(plan);
     if (!child) return {127, child.error().message()};
     int status = 0;
@@ -345,6 +347,7 @@ void ContainedEngine::stop() {
     (void)space_.remove();
     mark("space removed");
     listener_.reset();
+    (void)sys::remove_file(inputs_.socket);
     remove_cgroups();
     (void)sys::remove_tree(inputs_.run_directory);
 }

@@ -35,8 +35,9 @@ struct EngineOptions {
     engine::ContainmentRequest request = engine::ContainmentRequest::Userns;
     std::vector<std::string> devices;
     std::vector<std::string> dockerd_arguments;
-    std::string base;         // kept directory to use; "" for a new one
-    std::string resolv_conf;  // of the outer container; "" for the machine's
+    std::string base;                      // kept directory to use; "" for a new one
+    std::string resolv_conf;               // of the outer container; "" for the machine's
+    std::vector<std::string> directories;  // the agent's, besides work_directory()
     bool ipv6 = false;
     unsigned mtu = 1500;
     int number = 0;  // tells engines of one process apart
@@ -74,7 +75,7 @@ class ContainedEngine {
     std::string data_directory() const { return base_ + "/data"; }
     std::string work_directory() const { return base_ + "/work"; }
     const std::vector<std::pair<std::string, double>>& times() const { return times_; }
-    const engine::SpaceInputs& inputs() const { return inputs_; }
+    engine::SpaceInputs& inputs() { return inputs_; }
 
   private:
     void make_cgroups();

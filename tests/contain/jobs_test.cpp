@@ -197,6 +197,14 @@ TEST_F(JobsTest, ContainersSurviveTheirEnginesDeath) {
     engine().docker({"rm", "-f", "long"});
 }
 
+TEST_F(JobsTest, BindTheSocketIntoContainers) {
+    EXPECT_THAT(box("printf 'GET /_ping HTTP/1.0\\r\\n\\r\\n' | nc local:/var/run/docker.sock || ls -l "
+                    "/var/run/docker.sock",
+                    {"-v", engine().inputs().socket + ":/var/run/docker.sock"})
+                    .text,
+                HasSubstr("srw"));
+}
+
 TEST_F(JobsTest, BuildsImages) {
     const auto work = engine().work_directory();
     engine().outside(

@@ -1,6 +1,9 @@
 // The space itself: it comes, it goes, nothing is left.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "contained_engine.hpp"
 #include "outer_network.hpp"
@@ -78,6 +81,59 @@ TEST_F(SpaceTest, TwoCanShareAnOuterNetwork) {
     EXPECT_NE(one.space().link()->inner_address, two.space().link()->inner_address);
     two.stop();
     EXPECT_THAT(one.outside("iptables-save").text, HasSubstr("GOCD-engine0-IN"));
+}
+
+// As the container's own root file system.
+class OverlayDirectory {
+  public:
+    OverlayDirectory() {
+        char pattern[] = "/var/tmp/overlay-XXXXXX";
+        base_ = ::mkdtemp(pattern);
+        (void)::chmod(base_.c_str(), 0755);
+        for (const char* name : {"/lower", "/upper", "/work", "/merged"})
+            (void)sys::make_directories(base_ + name);
+        const auto options =
+            "lowerdir=" + base_ + "/lower,upperdir=" + base_ + "/upper,workdir=" + base_ + "/work";
+        mounted_ = ::mount("overlay", path().c_str(), "overlay", 0, options.c_str()) == 0;
+    }
+    ~OverlayDirectory() {
+        (void)::umount2(path().c_str(), MNT_DETACH);
+        (void)sys::remove_tree(base_);
+    }
+    std::string path() const { return base_ + "/merged"; }
+    bool mounted() const { return mounted_; }
+
+  private:
+    std::string base_;
+    bool mounted_ = false;
+};
+
+TEST_F(SpaceTest, MovesDirectoriesThatCannotBeMapped) {
+    OverlayDirectory overlay;
+    ASSERT_TRUE(overlay.mounted());
+    EngineOptions options;
+    options.directories = {overlay.path() + "/home"};
+    ContainedEngine engine(options);
+    const auto home = overlay.path() + "/home";
+    engine.outside("mkdir -m 0755 " + home + "; echo dot > " + home + "/.profile; chown -R 1000:0 " + home);
+    const auto started = engine.start_space();
+    ASSERT_TRUE(started) << started.error().message();
+    EXPECT_THAT(engine.space().unshared(), testing::IsEmpty());
+    EXPECT_EQ(
+        engine.inside("stat -c %u:%g " + home + " " + home + "/.profile; cat " + home + "/.profile").text,
+        "1000:0\n1000:0\ndot\n");
+    EXPECT_EQ(engine.inside("echo new > " + home + "/new").status, 0);
+    EXPECT_EQ(engine.as_job("stat -c %u " + home + "/new").text, "0\n");
+    engine.stop();
+    EXPECT_FALSE(sys::exists(home + "/new")) << "the mount is gone";
+}
+
+TEST_F(SpaceTest, SharesTheSocketWithContainers) {
+    ContainedEngine engine;
+    ASSERT_TRUE(engine.start_space());
+    EXPECT_EQ(
+        engine.inside("test -S " + engine.inputs().socket + " && test -w " + engine.inputs().socket).status,
+        0);
 }
 
 }  // namespace

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <future>
+#include <memory>
 
 #include "agent/fetch/md5.hpp"
 #include "base/strings.hpp"
