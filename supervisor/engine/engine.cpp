@@ -139,6 +139,7 @@ Result<proc::ChildPlan> Engine::containerd_plan() {
 }
 
 Result<proc::ChildPlan> Engine::dockerd_plan() {
+    if (!setup_.dockerd_pid_file.empty()) SUPERVISOR_TRY(sys::remove_file(setup_.dockerd_pid_file));
     std::vector<std::string> command = setup_.dockerd_command;
     command.insert(command.begin() + 1, {"-H", "fd://"});
     auto plan = base_plan("dockerd", command);
