@@ -16,7 +16,7 @@
 namespace supervisor::cli {
 
 class Dind final : public DockerSide {
-public:
+  public:
     explicit Dind(DockerSideContext context) : context_(std::move(context)) {}
 
     tl::expected<void, Failure> prepare() override;
@@ -32,7 +32,7 @@ public:
     void describe(StatusModel& model) const override;
     void job_finished() override;
 
-private:
+  private:
     Result<> take_data_directory();
     Result<> decide();
     Result<> apply();

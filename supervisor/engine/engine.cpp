@@ -20,9 +20,11 @@ constexpr Milliseconds kDaemonReserve{500};
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 5, Milliseconds(60'000),
                                    Milliseconds(60'000)};
 
-// Each shim tells at its start, whatever containerd's own log level is, which four plugins it loads: noise per container.
+// Each shim tells at its start, whatever containerd's own log level is, which four plugins it loads: noise
+// per container.
 bool is_shim_chatter(std::string_view line) {
-    return line.find("level=info") != std::string_view::npos && line.find("loading plugin") != std::string_view::npos;
+    return line.find("level=info") != std::string_view::npos &&
+           line.find("loading plugin") != std::string_view::npos;
 }
 
 service::Spec spec_of(const std::string& name, Milliseconds start_timeout, Milliseconds grace) {
