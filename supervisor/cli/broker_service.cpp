@@ -22,6 +22,8 @@ constexpr uid_t kBrokerUser = 64'970;
 constexpr Milliseconds kJobCleanupBudget{60'000};
 // What ending the process itself may take of the stop.
 constexpr Milliseconds kEndReserve{200};
+constexpr Milliseconds kAskInterval{10'000};
+constexpr int kUnansweredAllowed = 2;
 
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 10, Milliseconds(60'000), Milliseconds(60'000)};
 
@@ -122,6 +124,12 @@ void BrokerService::received(const broker::protocol::Message& message) {
     if (message.kind == Kind::Ready) {
         child_end_.reset();
         service_->notify_ready();
+        unanswered_ = 0;
+        ask_timer_ = context_.loop.after(kAskInterval, [this] { ask_counts(); });
+    } else if (message.kind == Kind::Counts) {
+        unanswered_ = 0;
+        counts_ = message.counts;
+        context_.events.changed();
     } else if (message.kind == Kind::AskJob) {
         answer_job(message);
     } else if (message.kind == Kind::Cleaned) {
@@ -131,6 +139,14 @@ void BrokerService::received(const broker::protocol::Message& message) {
         }
         if (stop_done_) end_process();
     }
+}
+
+// Liveness and accountability in one question.
+void BrokerService::ask_counts() {
+    if (service_->state() != service::State::Ready || stop_done_) return;
+    if (++unanswered_ > kUnansweredAllowed) return service_->restart("is alive but does not answer");
+    send(broker::protocol::make(broker::protocol::Kind::AskCounts, ++serial_));
+    ask_timer_ = context_.loop.after(kAskInterval, [this] { ask_counts(); });
 }
 
 void BrokerService::answer_job(const broker::protocol::Message& question) {
@@ -190,7 +206,12 @@ void BrokerService::end_process() {
 }
 
 void BrokerService::describe(StatusModel& model) const {
-    if (service_) model.services.emplace_back("broker", service_->snapshot());
+    if (!service_) return;
+    model.services.emplace_back("broker", service_->snapshot());
+    model.broker = {{"requests", counts_.requests},     {"denied", counts_.denied},         {"sessions", counts_.sessions},
+                    {"tunnels", counts_.tunnels},       {"containers", counts_.containers}, {"networks", counts_.networks},
+                    {"volumes", counts_.volumes},       {"images", counts_.images},         {"removed", counts_.removed},
+                    {"engine_errors", counts_.engine_errors}};
 }
 
 void BrokerService::remove_socket() {

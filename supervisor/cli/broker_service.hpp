@@ -46,6 +46,7 @@ private:
     void send(const broker::protocol::Message& message);
     void changed(service::State state);
     void end_process();
+    void ask_counts();
 
     DockerSideContext& context_;
     BrokerPlace place_;
@@ -62,6 +63,9 @@ private:
     std::uint32_t serial_ = 0;
     Deadline stop_deadline_ = Deadline::never();
     loop::Timer stop_timer_;
+    broker::protocol::Counters counts_{};
+    loop::Timer ask_timer_;
+    int unanswered_ = 0;  // questions in a row; a broker that answers none is wedged
     std::function<void()> stop_done_;
 };
 

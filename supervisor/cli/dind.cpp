@@ -5,7 +5,6 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "engine/certificates.hpp"
-#include "engine/data_mode.hpp"
 #include "engine/environment.hpp"
 #include "sys/files.hpp"
 #include "sys/procfs.hpp"
@@ -82,12 +81,9 @@ Result<> Dind::take_data_directory() {
 }
 
 Result<> Dind::decide() {
+    stores_ = plan_->settings.data_root + "/agent";
     SUPERVISOR_TRY(plan_->probe(context_.config, context_.environment));
     auto& settings = plan_->settings;
-    stores_ = settings.data_root + "/agent-directories";
-    SUPERVISOR_TRY_ASSIGN(place, engine::open_data_place(settings.data_root, plan_->containment.mode));
-    if (!place.note.empty()) log::info(kComponent, place.note);
-    settings.data_root = place.directory;
     SUPERVISOR_TRY_ASSIGN(repairs, engine::repair_leftovers(settings.data_root, settings.exec_root, std::chrono::system_clock::now()));
     for (const auto& path : repairs.removed) log::debug(kComponent, "removed stale " + path);
     for (const auto& path : repairs.set_aside) log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
@@ -176,7 +172,7 @@ Result<> Dind::make_space() {
     auto space = engine::EngineSpace::create(containment, space_inputs(), context_.spawner);
     if (!space) return fail(space.error(), "contain the engine");
     space_ = std::move(*space);
-    for (const auto& directory : space_.unshared()) log::warn(kComponent, "inner containers see " + directory);
+    for (const auto& directory : space_.unshared()) log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
     if (space_.holder() > 0) {
         context_.reaper.expect(space_.holder(), [this](const proc::ExitStatus& status) { holder_ended(status); });
     }

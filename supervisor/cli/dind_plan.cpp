@@ -1,10 +1,12 @@
 #include "cli/dind_plan.hpp"
 
+#include "base/log.hpp"
 #include "base/shell_words.hpp"
 #include "base/strings.hpp"
 #include "cli/status.hpp"
 #include "cli/stop_budget.hpp"
 #include "engine/daemon_config.hpp"
+#include "engine/data_mode.hpp"
 #include "host/containment_facts.hpp"
 #include "proc/spawn.hpp"
 #include "sys/files.hpp"
@@ -73,6 +75,9 @@ Result<> DindPlan::probe(const Config& config, const std::vector<std::string>& e
     SUPERVISOR_TRY_ASSIGN(chosen, engine::plan_containment(request, facts));
     containment = std::move(chosen);
     settings.contained = containment.mode == engine::ContainmentMode::Userns;
+    const auto place = engine::find_data_place(settings.data_root, containment.mode);
+    if (!place.note.empty()) log::info("engine", place.note);
+    settings.data_root = place.directory;
     return {};
 }
 

@@ -7,6 +7,7 @@
 #include "broker/broker.hpp"
 #include "cli/docker_side.hpp"
 #include "cli/engine_helpers.hpp"
+#include "cli/metrics.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
 
@@ -57,6 +58,7 @@ constexpr Entry kEntries[] = {
     {"internal-job-baseline", 2, job_baseline},
     {"internal-job-cleanup", 3, job_cleanup},
     {"internal-broker", 2, run_broker},
+    {"internal-metrics", 3, serve_metrics},
 };
 
 }  // namespace

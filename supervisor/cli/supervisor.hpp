@@ -36,6 +36,7 @@ private:
     proc::ChildPlan program_plan() const;
     std::unique_ptr<DockerSide> make_docker_side();
     PayloadEvents payload_events();
+    void start_metrics();
 
     void on_signal(const loop::Signal& signal);
     void run_loop();
@@ -65,6 +66,7 @@ private:
     AgentAccount account_;
     std::unique_ptr<DockerSide> docker_;
     std::unique_ptr<Payload> payload_;
+    std::unique_ptr<service::Service> metrics_;
     loop::Watch output_watch_;
     loop::Watch error_watch_;
 
