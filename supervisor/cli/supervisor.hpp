@@ -37,7 +37,9 @@ private:
     std::unique_ptr<DockerSide> make_docker_side();
     PayloadEvents payload_events();
 
+    void start();
     void on_signal(const loop::Signal& signal);
+    void reap();
     void run_loop();
     void request_stop(const std::string& reason, int status);
     void drain_or_stop();
@@ -80,6 +82,7 @@ private:
     Deadline stop_deadline_ = Deadline::never();
     loop::Timer stop_timer_;
     loop::Timer drain_timer_;
+    loop::Timer orphan_timer_;
     bool docker_stopping_ = false;
     bool finished_ = false;
 };
