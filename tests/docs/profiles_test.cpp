@@ -15,6 +15,9 @@ namespace fs = std::filesystem;
 using test_support::run_command;
 using test_support::trimmed;
 
+// The distribution's: its packages belong to it.
+constexpr const char* kPython = "/usr/bin/python3";
+
 // Keys that the plugins' own metadata lists.
 struct Plugin {
     const char* folder;
@@ -108,10 +111,10 @@ TEST(Profiles, KubernetesProfileHoldsItsPod) {
 }
 
 TEST(Profiles, PodsFollowTheSchemaOfKubernetes) {
-    if (!run_command({"python3", "-c", "import kubernetes.client, yaml"}).ok())
+    if (!run_command({kPython, "-c", "import kubernetes.client, yaml"}).ok())
         GTEST_SKIP() << "python3-kubernetes and python3-yaml are not installed";
     for (const char* name : {"pod.yaml", "pod-less-privileged.yaml"}) {
-        const auto checked = run_command({"python3", in_source("tests/docs/check_pod.py"),
+        const auto checked = run_command({kPython, in_source("tests/docs/check_pod.py"),
                                           in_source(std::string("images/profiles/kubernetes/") + name)});
         EXPECT_TRUE(checked.ok()) << name << ": " << checked.text();
     }
