@@ -36,9 +36,35 @@ Supervisor::Outcome Supervisor::set_up() {
     milestone("agent start");
     payload_->start();  // first: nothing of the engine needs to exist for it, docker's socket listens already
     if (docker_) docker_->start();
+    start_metrics();
     if (phase_ == Phase::Starting) phase_ = Phase::Running;
     status_->touch();
     return {};
+}
+
+// Killed with everything else at the end: it has nothing to lose.
+void Supervisor::start_metrics() {
+    const std::string address = invocation_.config.general.metrics_listen;
+    if (address.empty()) return;
+    service::Spec spec;
+    spec.name = "metrics";
+    spec.restart = {Milliseconds(500), Milliseconds(30'000), 5, Milliseconds(60'000), Milliseconds(60'000)};
+    service::Hooks hooks;
+    hooks.plan = [address]() -> Result<proc::ChildPlan> {
+        constexpr uid_t kNobody = 65534;
+        proc::ChildPlan plan;
+        plan.name = "metrics";
+        plan.executable = "/proc/self/exe";
+        plan.arguments = {"gocd-supervisor", "internal-metrics", address, kRunDirectory};
+        plan.identity = proc::Identity{kNobody, kNobody, {}};
+        plan.capabilities = proc::Capabilities::None;
+        plan.no_new_privileges = true;
+        return plan;
+    };
+    hooks.output = {&log::error_stream(), &log::error_stream(), {}, {}};
+    hooks.changed = [this](service::State) { status_->touch(); };
+    metrics_ = std::make_unique<service::Service>(*loop_, *processes_, std::move(spec), std::move(hooks));
+    metrics_->start();
 }
 
 Supervisor::Outcome Supervisor::set_up_loop() {

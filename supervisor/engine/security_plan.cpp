@@ -25,15 +25,15 @@ void plan_read_only_root(const host::HostFacts& host, EnginePlan& plan) {
                "the root file system is read-only");
 }
 
-// The engine forwards packets, and it sets sysctls of every interface that it gives to a container.
+// The engine turns forwarding on and switches IPv6 off on containers' interfaces through /proc/sys.
 void plan_proc_sys(const host::HostFacts& host, EnginePlan& plan) {
     if (!host.network.proc_sys_read_only) return;
     plan.mounts.writable_proc_sys = host.process.can(sys::kCapSysAdmin);
     if (plan.mounts.writable_proc_sys) {
         decide(plan, Verdict::Ok, "mounts", "remounts /proc/sys read-write", "it is read-only and we may");
-    } else if (!host.network.ip_forward_on) {
-        decide(plan, Verdict::Fail, "mounts", "none", "IP forwarding is off and /proc/sys is read-only",
-               "docker run --privileged, or --sysctl net.ipv4.ip_forward=1");
+    } else {
+        decide(plan, Verdict::Fail, "mounts", "none", "/proc/sys is read-only and CAP_SYS_ADMIN is missing",
+               "docker run --privileged, or --cap-add SYS_ADMIN");
     }
 }
 
