@@ -116,6 +116,8 @@ engine::SpaceInputs Dind::space_inputs() const {
     const auto directories = cgroups_->directories("engine");
     if (host.cgroup.mode == host::CgroupMode::V2) {
         inputs.cgroups.push_back({"", host.cgroup.mount_point, directories.at(0)});
+        inputs.device_cgroups = directories;
+        for (const auto& group : cgroups_->directories(cgroup.containers)) inputs.device_cgroups.push_back(group);
     } else {
         for (std::size_t i = 0; i < directories.size(); ++i) {
             const auto& hierarchy = cgroup.layout.hierarchies.at(i);
