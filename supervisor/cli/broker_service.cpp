@@ -10,7 +10,6 @@
 #include "broker/policy.hpp"
 #include "cli/job_identity.hpp"
 #include "cli/stop_budget.hpp"
-#include "proc/seccomp.hpp"
 #include "sys/files.hpp"
 #include "sys/unix_socket.hpp"
 
@@ -23,17 +22,10 @@ constexpr uid_t kBrokerUser = 64'970;
 constexpr Milliseconds kJobCleanupBudget{60'000};
 // What ending the process itself may take of the stop.
 constexpr Milliseconds kEndReserve{200};
+constexpr Milliseconds kAskInterval{10'000};
+constexpr int kUnansweredAllowed = 2;
 
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 10, Milliseconds(60'000), Milliseconds(60'000)};
-
-// The broker talks to sockets and reads no file after its start; what is left out here it cannot do even with a bug.
-Result<proc::SeccompProgram> broker_filter() {
-    proc::SeccompRules rules;
-    rules.denied = {"execve", "execveat", "ptrace", "process_vm_readv", "process_vm_writev", "mount", "umount2", "setns", "unshare",
-                    "bpf", "perf_event_open", "keyctl", "add_key", "request_key", "open_by_handle_at", "init_module", "finit_module",
-                    "kexec_load", "chroot", "pivot_root", "mknod", "mknodat", "io_uring_setup", "userfaultfd", "fork", "vfork"};
-    return proc::compile(rules);
-}
 
 UniqueFd memory_file(const std::string& text) {
     UniqueFd fd(::memfd_create("broker-config", MFD_CLOEXEC));
@@ -56,8 +48,7 @@ Result<> BrokerService::prepare() {
     SUPERVISOR_TRY_ASSIGN(policy, read_policy(context_.config.broker.policy));
     policy_text_ = std::move(policy);
     incarnation_ = std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
-    // The agent's user owns the socket: that works whatever its groups are.
-    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(place_.listen_path, {context_.account.user, context_.account.group, 0660}));
+    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(place_.listen_path, place_.access));
     listener_ = std::move(listener);
     service::Spec spec;
     spec.name = "broker";
@@ -96,7 +87,6 @@ Result<broker::Config> BrokerService::make_config() const {
 
 Result<proc::ChildPlan> BrokerService::plan() {
     SUPERVISOR_TRY_ASSIGN(config, make_config());
-    SUPERVISOR_TRY_ASSIGN(filter, broker_filter());
     SUPERVISOR_TRY_ASSIGN(pair, sys::socket_pair(SOCK_SEQPACKET));
     listen_to(std::move(pair.first));
     child_end_ = std::move(pair.second);
@@ -110,7 +100,6 @@ Result<proc::ChildPlan> BrokerService::plan() {
     plan.identity = proc::Identity{kBrokerUser, place_.engine_group, {}};
     plan.capabilities = proc::Capabilities::None;
     plan.no_new_privileges = true;
-    plan.seccomp = std::make_shared<const proc::SeccompProgram>(std::move(filter));
     return plan;
 }
 
@@ -135,6 +124,12 @@ void BrokerService::received(const broker::protocol::Message& message) {
     if (message.kind == Kind::Ready) {
         child_end_.reset();
         service_->notify_ready();
+        unanswered_ = 0;
+        ask_timer_ = context_.loop.after(kAskInterval, [this] { ask_counts(); });
+    } else if (message.kind == Kind::Counts) {
+        unanswered_ = 0;
+        counts_ = message.counts;
+        context_.events.changed();
     } else if (message.kind == Kind::AskJob) {
         answer_job(message);
     } else if (message.kind == Kind::Cleaned) {
@@ -144,6 +139,14 @@ void BrokerService::received(const broker::protocol::Message& message) {
         }
         if (stop_done_) end_process();
     }
+}
+
+// Liveness and accountability in one question.
+void BrokerService::ask_counts() {
+    if (service_->state() != service::State::Ready || stop_done_) return;
+    if (++unanswered_ > kUnansweredAllowed) return service_->restart("is alive but does not answer");
+    send(broker::protocol::make(broker::protocol::Kind::AskCounts, ++serial_));
+    ask_timer_ = context_.loop.after(kAskInterval, [this] { ask_counts(); });
 }
 
 void BrokerService::answer_job(const broker::protocol::Message& question) {
@@ -203,7 +206,12 @@ void BrokerService::end_process() {
 }
 
 void BrokerService::describe(StatusModel& model) const {
-    if (service_) model.services.emplace_back("broker", service_->snapshot());
+    if (!service_) return;
+    model.services.emplace_back("broker", service_->snapshot());
+    model.broker = {{"requests", counts_.requests},     {"denied", counts_.denied},         {"sessions", counts_.sessions},
+                    {"tunnels", counts_.tunnels},       {"containers", counts_.containers}, {"networks", counts_.networks},
+                    {"volumes", counts_.volumes},       {"images", counts_.images},         {"removed", counts_.removed},
+                    {"engine_errors", counts_.engine_errors}};
 }
 
 void BrokerService::remove_socket() {

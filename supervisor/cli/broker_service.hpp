@@ -8,6 +8,7 @@
 #include "broker/peer_protocol.hpp"
 #include "cli/docker_side.hpp"
 #include "service/service.hpp"
+#include "sys/unix_socket.hpp"
 
 namespace supervisor::cli {
 
@@ -15,6 +16,7 @@ struct BrokerPlace {
     std::string listen_path;    // what jobs connect to
     std::string engine_socket;  // what the broker connects to
     gid_t engine_group;         // the only group that the broker has
+    sys::SocketAccess access;   // who may connect to listen_path
     broker::Mode mode;
 };
 
@@ -44,6 +46,7 @@ private:
     void send(const broker::protocol::Message& message);
     void changed(service::State state);
     void end_process();
+    void ask_counts();
 
     DockerSideContext& context_;
     BrokerPlace place_;
@@ -60,6 +63,9 @@ private:
     std::uint32_t serial_ = 0;
     Deadline stop_deadline_ = Deadline::never();
     loop::Timer stop_timer_;
+    broker::protocol::Counters counts_{};
+    loop::Timer ask_timer_;
+    int unanswered_ = 0;  // questions in a row; a broker that answers none is wedged
     std::function<void()> stop_done_;
 };
 

@@ -4,7 +4,8 @@
 
 #include "base/log.hpp"
 #include "base/strings.hpp"
-#include "engine/containerd_config.hpp"
+#include "engine/certificates.hpp"
+#include "engine/data_mode.hpp"
 #include "engine/environment.hpp"
 #include "sys/files.hpp"
 #include "sys/procfs.hpp"
@@ -15,6 +16,9 @@ namespace {
 constexpr const char* kComponent = "engine";
 // What supervisor and engine share: notify sockets and generated configuration.
 constexpr const char* kEngineDirectory = "/run/gocd-supervisor/engine";
+// Behind a broker the engine's own socket is for the broker and our helpers alone.
+constexpr const char* kRawSocket = "/run/gocd-supervisor/engine.sock";
+constexpr gid_t kBrokerGroup = 64'970;
 constexpr Milliseconds kCgroupPatience{500};
 
 std::map<std::string, std::string> as_map(const std::vector<std::string>& environment) {
@@ -43,17 +47,6 @@ void join(proc::ChildPlan& plan, const host::CgroupPlacement& placement) {
     plan.cgroup_procs = placement.procs;
 }
 
-// --- what apply() carries out of a MountsPlan ---
-
-Result<> carry_out(const engine::MountsPlan& mounts, host::UndoLog& undo) {
-    if (mounts.share_root) SUPERVISOR_TRY(host::make_shared("/"));
-    if (mounts.securityfs) SUPERVISOR_TRY(host::mount_securityfs(undo));
-    if (mounts.writable_proc_sys) SUPERVISOR_TRY(host::remount_writable("/proc/sys"));
-    for (const auto& directory : mounts.tmpfs) SUPERVISOR_TRY(host::mount_tmpfs(directory, "mode=755", undo));
-    if (mounts.make_kmsg) SUPERVISOR_TRY(host::make_character_device("/dev/kmsg", 1, 11, 0600, undo));
-    return {};
-}
-
 }  // namespace
 
 tl::expected<void, Failure> Dind::prepare() {
@@ -61,48 +54,86 @@ tl::expected<void, Failure> Dind::prepare() {
     auto plan = DindPlan::read(context_.config);
     if (!plan) return failure(kExitUsage, plan.error());
     plan_ = std::move(*plan);
-    if (auto decided = plan_->decide(context_.config, context_.environment); !decided) return failure(kExitHost, decided.error());
-    log_decisions(plan_->plan);
-    daemon_ = engine::daemon_config(plan_->plan, plan_->settings, plan_->choices);
+    if (auto taken = take_data_directory(); !taken) return failure(kExitHost, taken.error());
+    if (auto decided = decide(); !decided) return failure(kExitHost, decided.error());
     if (auto applied = apply(); !applied) return failure(kExitHost, applied.error());
-    engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); }, context_.events.failed};
-    // The socket before the space, which shares it with the engine.
-    engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(), std::move(events));
-    if (auto listening = engine_->listen(); !listening) return failure(kExitHost, listening.error());
+    if (auto made = make_engine(); !made) return failure(kExitHost, made.error());
+    // Last: the engine must find the sockets that it shares with the outside.
     if (auto made = make_space(); !made) return failure(kExitHost, made.error());
     return {};
 }
 
+// From here on no other supervisor can run an engine on this directory.
+Result<> Dind::take_data_directory() {
+    const EngineConfig& config = context_.config.engine;
+    const std::string host_name(trim(sys::read_file_or("/proc/sys/kernel/hostname")));
+    const std::string holder = engine::describe_holder(host_name, std::chrono::system_clock::now());
+    if (config.data_pool.empty()) {
+        SUPERVISOR_TRY_ASSIGN(directory, engine::DataDirectory::lock(plan_->settings.data_root, holder));
+        data_directory_ = std::move(directory);
+        return {};
+    }
+    SUPERVISOR_TRY_ASSIGN(slot, engine::take_pool_slot(config.data_pool, config.data_pool_max, holder));
+    data_directory_ = std::move(slot.directory);
+    plan_->settings.data_root = data_directory_->path();
+    context_.events.event("data directory", "slot " + data_directory_->path());
+    discarded_slots_ = std::move(slot.discarded);
+    return {};
+}
+
+Result<> Dind::decide() {
+    SUPERVISOR_TRY(plan_->probe(context_.config, context_.environment));
+    auto& settings = plan_->settings;
+    stores_ = settings.data_root + "/agent-directories";
+    SUPERVISOR_TRY_ASSIGN(place, engine::open_data_place(settings.data_root, plan_->containment.mode));
+    if (!place.note.empty()) log::info(kComponent, place.note);
+    settings.data_root = place.directory;
+    SUPERVISOR_TRY_ASSIGN(repairs, engine::repair_leftovers(settings.data_root, settings.exec_root, std::chrono::system_clock::now()));
+    for (const auto& path : repairs.removed) log::debug(kComponent, "removed stale " + path);
+    for (const auto& path : repairs.set_aside) log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
+    SUPERVISOR_TRY(plan_->decide(context_.environment, true));
+    log_decisions(plan_->plan);
+    daemon_ = engine::daemon_config(plan_->plan, settings, plan_->choices);
+    return {};
+}
+
 Result<> Dind::apply() {
-    SUPERVISOR_TRY(apply_mounts());
-    SUPERVISOR_TRY(apply_cgroups());
-    return write_configuration();
-}
-
-Result<> Dind::apply_mounts() {
-    SUPERVISOR_TRY(carry_out(plan_->plan.mounts, undo_));
-    if (!plan_->plan.storage.make_fuse_device) return {};
-    return host::make_character_device("/dev/fuse", 10, 229, 0666, undo_);
-}
-
-Result<> Dind::apply_cgroups() {
-    const engine::CgroupPlan& plan = plan_->plan.cgroup;
-    auto manager = host::CgroupManager::create(plan.layout);
-    if (!manager) return fail(manager.error(), "prepare cgroups");
-    cgroups_ = std::move(*manager);
-    for (const auto& warning : cgroups_->warnings()) log::warn(kComponent, warning);
-    SUPERVISOR_TRY_ASSIGN(engine, cgroups_->placement(plan.engine));
-    SUPERVISOR_TRY_ASSIGN(agent, cgroups_->placement(plan.agent));
+    SUPERVISOR_TRY_ASSIGN(prepared, engine::PreparedHost::prepare(plan_->plan, plan_->settings, daemon_, plan_->host));
+    host_ = std::move(prepared);
+    for (const auto& warning : host_->warnings()) log::warn(kComponent, warning);
+    SUPERVISOR_TRY_ASSIGN(engine, host_->cgroups().placement(plan_->plan.cgroup.engine));
+    SUPERVISOR_TRY_ASSIGN(agent, host_->cgroups().placement(plan_->plan.cgroup.agent));
     engine_placement_ = std::move(engine);
     agent_placement_ = std::move(agent);
     return {};
 }
 
-Result<> Dind::write_configuration() const {
-    const auto paths = engine::engine_paths(plan_->settings);
-    SUPERVISOR_TRY(sys::make_directories(kEngineDirectory, 0711));
-    SUPERVISOR_TRY(sys::replace_file(paths.daemon_json, to_pretty_text(daemon_.file), 0644));
-    return sys::replace_file(paths.containerd_toml, engine::containerd_config(paths), 0644);
+Result<> Dind::make_engine() {
+    if (behind_broker()) {
+        const sys::SocketAccess access{plan_->containment.engine_root(), docker_group(), 0660};
+        broker_ = std::make_unique<BrokerService>(
+            context_, BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access, broker::Mode::Dind});
+        SUPERVISOR_TRY(broker_->prepare());
+    }
+    engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); }, context_.events.failed};
+    engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(), std::move(events));
+    housekeeping_ = std::make_unique<engine::Housekeeping>(context_.loop, context_.processes, housekeeping_setup());
+    return engine_->listen();
+}
+
+std::string Dind::engine_socket() const { return behind_broker() ? kRawSocket : plan_->settings.socket; }
+
+engine::HousekeepingSetup Dind::housekeeping_setup() {
+    const auto cleanup = context_.config.agent.job_cleanup;
+    engine::HousekeepingSetup setup;
+    setup.socket_path = engine_socket();
+    setup.data_root = plan_->settings.data_root;
+    setup.high_water_percent = context_.config.engine.data_high_water;
+    setup.remove_containers = cleanup != JobCleanup::Off;
+    setup.remove_everything = cleanup == JobCleanup::All;
+    setup.helper = [this](const std::vector<std::string>& words) { return helper_plan(words); };
+    setup.said = [this](const std::string& line) { context_.events.event("housekeeping", line); };
+    return setup;
 }
 
 engine::SpaceInputs Dind::space_inputs() const {
@@ -112,12 +143,12 @@ engine::SpaceInputs Dind::space_inputs() const {
     inputs.data_directory = plan_->settings.data_root;
     inputs.run_directory = kEngineDirectory;
     inputs.socket = plan_->settings.socket;
-    inputs.stores = context_.config.engine.data_root + "/agent";
-    const auto directories = cgroups_->directories("engine");
+    inputs.stores = stores_;
+    const auto directories = host_->cgroups().directories("engine");
     if (host.cgroup.mode == host::CgroupMode::V2) {
         inputs.cgroups.push_back({"", host.cgroup.mount_point, directories.at(0)});
         inputs.device_cgroups = directories;
-        for (const auto& group : cgroups_->directories(cgroup.containers)) inputs.device_cgroups.push_back(group);
+        if (!plan_->settings.contained) inputs.device_cgroups.push_back(host_->cgroups().directories(cgroup.containers).at(0));
     } else {
         for (std::size_t i = 0; i < directories.size(); ++i) {
             const auto& hierarchy = cgroup.layout.hierarchies.at(i);
@@ -137,7 +168,11 @@ engine::SpaceInputs Dind::space_inputs() const {
         const auto found = host.programs.find(name);
         return found == host.programs.end() ? std::string() : found->second;
     };
-    inputs.firewall = {program("iptables-restore"), program("ip6tables-restore")};
+    // Beside the program of the chosen backend lies the one that restores rules.
+    const std::string backend = plan_->plan.network.backend == engine::IptablesBackend::Legacy ? "legacy" : "nft";
+    const std::string iptables = program(("iptables-" + backend).c_str());
+    inputs.firewall.iptables_restore = iptables.empty() ? program("iptables-restore") : iptables + "-restore";
+    inputs.firewall.ip6tables_restore = program("ip6tables-restore");
     return inputs;
 }
 
@@ -147,8 +182,7 @@ Result<> Dind::make_space() {
     auto space = engine::EngineSpace::create(containment, space_inputs(), context_.spawner);
     if (!space) return fail(space.error(), "contain the engine");
     space_ = std::move(*space);
-    for (const auto& directory : space_.unshared())
-        log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
+    for (const auto& directory : space_.unshared()) log::warn(kComponent, "inner containers see " + directory);
     if (space_.holder() > 0) {
         context_.reaper.expect(space_.holder(), [this](const proc::ExitStatus& status) { holder_ended(status); });
     }
@@ -163,12 +197,13 @@ engine::EngineSetup Dind::engine_setup() {
     const auto paths = engine::engine_paths(plan_->settings);
     const uid_t root = plan_->containment.engine_root();
     engine::EngineSetup setup;
-    setup.socket_path = plan_->settings.socket;
-    setup.socket_access = {root, docker_group(), 0660};
+    setup.socket_path = engine_socket();
+    setup.socket_access = {root, behind_broker() ? kBrokerGroup : docker_group(), 0660};
     setup.run_directory = kEngineDirectory;
     setup.notify_access = {root, root, 0600};
     setup.containerd_command = {"containerd", "--config", paths.containerd_toml};
     setup.dockerd_command = daemon_.command;
+    setup.dockerd_pid_file = paths.dockerd_pid;
     setup.environment = engine::engine_environment(as_map(context_.environment), plan_->plan, plan_->settings);
     setup.expected_driver = plan_->plan.storage.expected_driver();
     setup.start_timeout = context_.config.engine.start_timeout;
@@ -190,7 +225,7 @@ proc::ChildPlan Dind::helper_plan(const std::vector<std::string>& words) const {
     plan.arguments = {"gocd-supervisor"};
     plan.arguments.insert(plan.arguments.end(), words.begin(), words.end());
     plan.environment = {"PATH=/usr/local/bin:/usr/bin:/bin"};
-    plan.identity = proc::Identity{kNobody, kNobody, {docker_group()}};
+    plan.identity = proc::Identity{kNobody, kNobody, {behind_broker() ? kBrokerGroup : docker_group()}};
     plan.capabilities = proc::Capabilities::None;
     plan.no_new_privileges = true;
     return plan;
@@ -200,38 +235,44 @@ void Dind::start() {
     // The agent was spawned before this: it needs no part of the space that is still being made.
     if (auto finished = space_.finish(); !finished) return context_.events.failed(finished.error().message());
     engine_->start();
+    if (broker_) broker_->start();
 }
 
 void Dind::engine_changed(engine::EngineState state) {
     const bool ready = state == engine::EngineState::Ready;
     if (ready) context_.events.reached("engine ready");
+    if (ready && !std::exchange(was_ready_, true)) housekeeping_->engine_ready();
     context_.events.event("engine " + std::string(engine::to_text(state)), ready ? engine_->description() : engine_->cause());
 }
 
 void Dind::stop(Deadline deadline, std::function<void()> done) {
     stopping_ = true;
-    engine_->stop(deadline, std::move(done));
+    housekeeping_->stop();
+    auto stop_engine = [this, deadline, done = std::move(done)] { engine_->stop(deadline, done); };
+    if (!broker_) return stop_engine();
+    // The engine's own stop removes everything: the broker need not do it object by object.
+    broker_->stop(Deadline::after(context_.loop.clock(), Milliseconds(0)), std::move(stop_engine));
 }
 
 std::vector<std::string> Dind::clean_up() {
     stopping_ = true;
     std::vector<std::string> killed;
     space_.kill_all();
-    if (cgroups_) {
-        for (const auto& group : {plan_->plan.cgroup.agent, plan_->plan.cgroup.engine, plan_->plan.cgroup.containers}) {
-            if (!cgroups_->empty(group)) killed.push_back("processes in cgroup " + group);
-            (void)cgroups_->kill(group);
+    if (host_) {
+        const engine::CgroupPlan& cgroup = plan_->plan.cgroup;
+        for (const auto& group : {cgroup.agent, cgroup.engine, cgroup.containers}) {
+            if (!host_->cgroups().empty(group)) killed.push_back("processes in cgroup " + group);
+            (void)host_->cgroups().kill(group);
         }
     }
     context_.reaper.reap();
     if (auto removed = space_.remove(); !removed) log::warn(kComponent, removed.error().message());
-    if (cgroups_) {
-        agent_placement_ = {};
-        engine_placement_ = {};
-        if (auto removed = cgroups_->remove(kCgroupPatience); !removed) log::warn(kComponent, removed.error().message());
-        cgroups_.reset();
+    if (broker_) broker_->remove_socket();
+    if (engine_) engine_->close_socket();
+    if (host_) {
+        for (const auto& problem : host_->undo(kCgroupPatience)) log::warn(kComponent, problem);
+        host_.reset();
     }
-    for (const auto& problem : undo_.run()) log::warn(kComponent, problem);
     return killed;
 }
 
@@ -241,18 +282,38 @@ void Dind::place_agent(proc::ChildPlan& plan) const {
 }
 
 int Dind::kill_agent_leftovers() {
-    if (!cgroups_ || cgroups_->empty(plan_->plan.cgroup.agent)) return 0;
-    (void)cgroups_->kill(plan_->plan.cgroup.agent);
+    if (!host_ || host_->cgroups().empty(plan_->plan.cgroup.agent)) return 0;
+    (void)host_->cgroups().kill(plan_->plan.cgroup.agent);
     return 1;
 }
 
 bool Dind::agent_was_killed_for_memory() {
-    const auto kills = cgroups_ ? cgroups_->oom_kills(plan_->plan.cgroup.agent) : 0;
+    const auto kills = host_ ? host_->cgroups().oom_kills(plan_->plan.cgroup.agent) : 0;
     return kills > std::exchange(agent_memory_kills_, kills);
+}
+
+std::vector<std::string> Dind::agent_environment() const {
+    std::vector<std::string> variables;
+    if (!plan_->settings.ca_certificates.empty()) {
+        const std::string bundle = std::string(kRunDirectory) + "/ca-certificates.crt";
+        if (auto written = engine::write_bundle(plan_->settings.ca_certificates, bundle); !written) {
+            log::warn(kComponent, written.error().message());
+        } else {
+            variables = engine::bundle_environment(bundle);
+        }
+    }
+    if (behind_broker() && context_.config.broker.policy != "trusted") variables.emplace_back("DOCKER_BUILDKIT=0");
+    return variables;
+}
+
+void Dind::job_finished() {
+    housekeeping_->job_finished();
+    if (broker_) broker_->job_finished();
 }
 
 std::string Dind::not_ready_because() const {
     if (!engine_) return "the host is being prepared";
+    if (broker_ && !broker_->ready()) return "the broker is not ready";
     if (engine_->state() == engine::EngineState::Ready) return {};
     return "the engine is " + std::string(engine::to_text(engine_->state())) + (engine_->cause().empty() ? "" : ": " + engine_->cause());
 }
@@ -265,6 +326,7 @@ void Dind::describe(StatusModel& model) const {
     model.engine = engine_->description();
     model.services.emplace_back("containerd", engine_->containerd().snapshot());
     model.services.emplace_back("dockerd", engine_->dockerd().snapshot());
+    if (broker_) broker_->describe(model);
 }
 
 }  // namespace supervisor::cli

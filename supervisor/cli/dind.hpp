@@ -1,41 +1,19 @@
 // Docker in Docker: probe the host, decide, prepare it, and run an engine of our own for the jobs.
-//
-// DindPlan is facts and decisions and changes nothing (`doctor` prints it); Dind carries it out.
 #pragma once
 
 #include <memory>
 #include <optional>
 
+#include "cli/broker_service.hpp"
+#include "cli/dind_plan.hpp"
 #include "cli/docker_side.hpp"
-#include "engine/containment.hpp"
-#include "engine/daemon_config.hpp"
+#include "engine/apply.hpp"
+#include "engine/data_directory.hpp"
 #include "engine/engine.hpp"
 #include "engine/engine_space.hpp"
-#include "engine/plan.hpp"
-#include "engine/settings.hpp"
-#include "engine/user_choices.hpp"
-#include "host/cgroup.hpp"
-#include "host/facts.hpp"
-#include "host/mounts.hpp"
+#include "engine/housekeeping.hpp"
 
 namespace supervisor::cli {
-
-struct DindPlan {
-    engine::EngineSettings settings;
-    engine::UserChoices choices;
-    host::HostFacts host;
-    engine::EngineFacts engine;
-    engine::ContainmentPlan containment;
-    engine::EnginePlan plan;
-
-    // Reads options and files only. Errors are the user's (64).
-    static Result<DindPlan> read(const Config& config);
-    // Probes and decides. Errors are the host's (71); with `strict` off the plan is a draft that may hold failed decisions.
-    Result<> decide(const Config& config, const std::vector<std::string>& environment, bool strict = true);
-
-private:
-    Result<> decide_containment(const Config& config);
-};
 
 class Dind final : public DockerSide {
 public:
@@ -49,31 +27,41 @@ public:
     void place_agent(proc::ChildPlan& plan) const override;
     int kill_agent_leftovers() override;
     bool agent_was_killed_for_memory() override;
+    std::vector<std::string> agent_environment() const override;
     std::string not_ready_because() const override;
     void describe(StatusModel& model) const override;
+    void job_finished() override;
 
 private:
+    Result<> take_data_directory();
+    Result<> decide();
     Result<> apply();
-    Result<> apply_mounts();
-    Result<> apply_cgroups();
+    Result<> make_engine();
     Result<> make_space();
     engine::SpaceInputs space_inputs() const;
-    Result<> write_configuration() const;
     engine::EngineSetup engine_setup();
+    engine::HousekeepingSetup housekeeping_setup();
     void engine_changed(engine::EngineState state);
     void holder_ended(const proc::ExitStatus& status);
     proc::ChildPlan helper_plan(const std::vector<std::string>& words) const;
+    bool behind_broker() const { return !context_.config.broker.policy.empty(); }
+    std::string engine_socket() const;
 
     DockerSideContext context_;
     std::optional<DindPlan> plan_;
+    std::optional<engine::DataDirectory> data_directory_;
     engine::DaemonConfig daemon_;
-    host::UndoLog undo_;
-    std::unique_ptr<host::CgroupManager> cgroups_;
+    std::optional<engine::PreparedHost> host_;
     host::CgroupPlacement engine_placement_;
     host::CgroupPlacement agent_placement_;
-    engine::EngineSpace space_;
     std::unique_ptr<engine::Engine> engine_;
+    std::unique_ptr<engine::Housekeeping> housekeeping_;
+    std::unique_ptr<BrokerService> broker_;
+    engine::EngineSpace space_;
+    std::string stores_;  // where directories of the agent go that cannot be id-mapped where they are
+    std::vector<std::string> discarded_slots_;
     std::uint64_t agent_memory_kills_ = 0;
+    bool was_ready_ = false;
     bool stopping_ = false;
 };
 

@@ -1,9 +1,10 @@
-#include "base/log.hpp"
+#include "cli/dind_plan.hpp"
+
 #include "base/shell_words.hpp"
 #include "base/strings.hpp"
-#include "cli/dind.hpp"
+#include "cli/status.hpp"
 #include "cli/stop_budget.hpp"
-#include "engine/data_mode.hpp"
+#include "engine/daemon_config.hpp"
 #include "host/containment_facts.hpp"
 #include "proc/spawn.hpp"
 #include "sys/files.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 constexpr const char* kVersionFile = "/usr/local/share/gocd-supervisor/dockerd-version";
 // What jobs bind into their containers lies here; the engine must see it with the right owners.
-const std::vector<std::string> kAgentDirectories = {"/go-working-dir", "/godata", "/home/go", "/tmp"};
+const std::vector<std::string> kAgentDirectories = {"/go-working-dir", "/godata", "/home/go"};
 
 std::vector<std::string> comma_list(const std::string& text) {
     std::vector<std::string> values;
@@ -58,13 +59,24 @@ Result<DindPlan> DindPlan::read(const Config& config) {
     return plan;
 }
 
-Result<> DindPlan::decide(const Config& config, const std::vector<std::string>& environment, bool strict) {
+Result<> DindPlan::probe(const Config& config, const std::vector<std::string>& environment) {
     host = host::probe(probe_request(settings, environment));
-    SUPERVISOR_TRY(decide_containment(config));
+    SUPERVISOR_TRY_ASSIGN(request, engine::parse_containment(config.engine.containment));
+    host::ContainmentProbe trial;
+    trial.data_directory = settings.data_root;
+    trial.cgroup_v2 = host.cgroup.mode == host::CgroupMode::V2;
+    for (const auto& directory : kAgentDirectories) {
+        if (sys::is_directory(directory)) trial.directories.push_back(directory);
+    }
+    host::ContainmentFacts facts;
+    if (request != engine::ContainmentRequest::Off) facts = host::probe_containment(trial);
+    SUPERVISOR_TRY_ASSIGN(chosen, engine::plan_containment(request, facts));
+    containment = std::move(chosen);
     settings.contained = containment.mode == engine::ContainmentMode::Userns;
-    const auto place = engine::find_data_place(settings.data_root, containment.mode);
-    if (!place.note.empty()) log::warn("engine", place.note);
-    settings.data_root = place.directory;
+    return {};
+}
+
+Result<> DindPlan::decide(const std::vector<std::string>& environment, bool strict) {
     const auto dockerd = proc::find_executable("dockerd", environment);
     engine = engine::read_engine_facts(settings.data_root, dockerd.value_or("dockerd"), kVersionFile);
     const engine::PlanInput input{settings, choices, engine, host};
@@ -74,21 +86,6 @@ Result<> DindPlan::decide(const Config& config, const std::vector<std::string>& 
     }
     SUPERVISOR_TRY_ASSIGN(planned, engine::plan(input));
     plan = std::move(planned);
-    return {};
-}
-
-Result<> DindPlan::decide_containment(const Config& config) {
-    SUPERVISOR_TRY_ASSIGN(request, engine::parse_containment(config.engine.containment));
-    host::ContainmentProbe probe;
-    probe.data_directory = settings.data_root;
-    probe.cgroup_v2 = host.cgroup.mode == host::CgroupMode::V2;
-    for (const auto& directory : kAgentDirectories) {
-        if (sys::is_directory(directory)) probe.directories.push_back(directory);
-    }
-    host::ContainmentFacts facts;
-    if (request != engine::ContainmentRequest::Off) facts = host::probe_containment(probe);
-    SUPERVISOR_TRY_ASSIGN(chosen, engine::plan_containment(request, facts));
-    containment = std::move(chosen);
     return {};
 }
 

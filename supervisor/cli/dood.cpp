@@ -36,7 +36,9 @@ tl::expected<void, Failure> Dood::prepare() {
     host_mode_ = status.st_mode;
     // Where the usual path is free, clients that know nothing of DOCKER_HOST find the broker there.
     listen_path_ = is_usual_socket(host) ? kOwnSocket : kUsualSocket;
-    broker_ = std::make_unique<BrokerService>(context_, BrokerPlace{listen_path_, host, host_group_, broker::Mode::Dood});
+    // The agent's user owns the socket: that works whatever its groups are.
+    const sys::SocketAccess access{context_.account.user, context_.account.group, 0660};
+    broker_ = std::make_unique<BrokerService>(context_, BrokerPlace{listen_path_, host, host_group_, access, broker::Mode::Dood});
     if (auto prepared = broker_->prepare(); !prepared) return failure(prepared.error());
     warn_when_exposed();
     return {};

@@ -189,6 +189,7 @@ StatusModel Supervisor::status_model() const {
     if (hardening_) model.relaxed = hardening_->relaxed();
     if (docker_) docker_->describe(model);
     if (payload_) payload_->describe(model);
+    if (metrics_) model.services.emplace_back("metrics", metrics_->snapshot());
     model.not_ready_because = docker_ ? docker_->not_ready_because() : "";
     if (model.not_ready_because.empty()) model.not_ready_because = payload_ ? payload_->not_ready_because() : "starting";
     if (phase_ != Phase::Running && phase_ != Phase::Starting) model.not_ready_because = phase_name(phase_);

@@ -36,6 +36,7 @@ private:
     proc::ChildPlan program_plan() const;
     std::unique_ptr<DockerSide> make_docker_side();
     PayloadEvents payload_events();
+    void start_metrics();
 
     void on_signal(const loop::Signal& signal);
     void run_loop();
@@ -51,12 +52,12 @@ private:
     StatusModel status_model() const;
     void milestone(const std::string& name);
 
+    std::unique_ptr<loop::EventLoop> loop_;  // first: everything below may hold a watch or a timer of it
     Invocation invocation_;
     std::vector<std::string> environment_;
     loop::Signals signals_;
     TimePoint executed_at_;
 
-    std::unique_ptr<loop::EventLoop> loop_;
     std::optional<proc::Spawner> spawner_;
     proc::Reaper reaper_;
     std::unique_ptr<service::RealProcesses> processes_;
@@ -65,6 +66,7 @@ private:
     AgentAccount account_;
     std::unique_ptr<DockerSide> docker_;
     std::unique_ptr<Payload> payload_;
+    std::unique_ptr<service::Service> metrics_;
     loop::Watch output_watch_;
     loop::Watch error_watch_;
 

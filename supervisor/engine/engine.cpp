@@ -77,6 +77,12 @@ Result<> Engine::listen() {
     return {};
 }
 
+void Engine::close_socket() {
+    if (!held_socket_) return;
+    held_socket_.reset();
+    (void)sys::remove_file(setup_.socket_path);
+}
+
 void Engine::start() {
     enter(EngineState::Starting);
     start_timer_ = loop_.after(setup_.start_timeout, [this] {
@@ -133,6 +139,7 @@ Result<proc::ChildPlan> Engine::containerd_plan() {
 }
 
 Result<proc::ChildPlan> Engine::dockerd_plan() {
+    if (!setup_.dockerd_pid_file.empty()) SUPERVISOR_TRY(sys::remove_file(setup_.dockerd_pid_file));
     std::vector<std::string> command = setup_.dockerd_command;
     command.insert(command.begin() + 1, {"-H", "fd://"});
     auto plan = base_plan("dockerd", command);
@@ -295,8 +302,7 @@ void Engine::stopped_step() {
         return;
     }
     containerd_.stop(stop_deadline_);
-    held_socket_.reset();
-    (void)sys::remove_file(setup_.socket_path);
+    close_socket();
     enter(EngineState::Stopped);
     if (const auto done = std::exchange(stop_done_, nullptr)) done();
 }

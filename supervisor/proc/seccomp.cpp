@@ -1,8 +1,11 @@
 #include "proc/seccomp.hpp"
 
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -73,6 +76,14 @@ Result<SeccompProgram> compile(const SeccompRules& rules) {
     for (const auto& name : rules.hidden) SUPERVISOR_TRY(add_rule(filter, SCMP_ACT_ERRNO(ENOSYS), name));
     if (rules.deny_user_namespaces) SUPERVISOR_TRY(deny_user_namespaces(filter));
     return export_program(filter);
+}
+
+Result<> confine_self(const SeccompProgram& program) {
+    const sock_fprog filter{static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0) {
+        return fail(system_error("load seccomp filter"));
+    }
+    return {};
 }
 
 }  // namespace supervisor::proc

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include "agent/directories.hpp"
 #include "agent/job_tracker.hpp"
@@ -37,17 +39,17 @@ class Launch : public testing::Test {
                   0);
     }
 
-    std::unique_ptr<StubServer> serve(std::vector<std::string> options) {
+    std::unique_ptr<StubServer> serve(std::vector<std::string> options, const std::string& name = "stub") {
         options.insert(options.begin(), {"--files", files_});
-        return std::make_unique<StubServer>(directory_, std::move(options));
+        return std::make_unique<StubServer>(directory_, std::move(options), name);
     }
 
     // What the supervisor does before a launch.
     void prepare(const std::string& url, LaunchMode mode, Environment container = {}) {
-        container.insert(container.end(), {"GO_SERVER_URL=" + url, "AGENT_AUTO_REGISTER_KEY=sesame",
-                                           "AGENT_AUTO_REGISTER_RESOURCES=docker", kTestOptions,
-                                           "AGENT_BOOTSTRAPPER_JVM_ARGS=-Dsleep.for.download=200 "
-                                           "-Dagent.bootstrapper.wait.time.before.relaunch.in.ms=200"});
+        container.insert(container.begin(), {"GO_SERVER_URL=" + url, "AGENT_AUTO_REGISTER_KEY=sesame",
+                                             "AGENT_AUTO_REGISTER_RESOURCES=docker", kTestOptions,
+                                             "AGENT_BOOTSTRAPPER_JVM_ARGS=-Dsleep.for.download=200 "
+                                             "-Dagent.bootstrapper.wait.time.before.relaunch.in.ms=200"});
         auto settings = read_settings(container);
         ASSERT_TRUE(settings) << settings.error().message();
         settings_ = std::move(*settings);
@@ -204,6 +206,44 @@ TEST_F(Launch, ACancelledJobEndsWithItsProcesses) {
     const auto agent = launch(LaunchMode::Direct);
     ASSERT_TRUE(eventually([&] { return server->has("job_completed"); })) << agent->out();
     EXPECT_EQ(text_of(server->record("job_completed").front(), "result"), "Cancelled");
+}
+
+TEST_F(Launch, OutlivesAServerThatIsAwayForAWhile) {
+    auto server = serve({});
+    prepare(server->url(), LaunchMode::Direct);
+    const auto agent = launch(LaunchMode::Direct);
+    ASSERT_TRUE(sees(*agent, AgentEvent::Connected)) << agent->out();
+    const auto address = "127.0.0.1:" + std::to_string(server->port());
+    server.reset();
+    nap(milliseconds(2000));
+    server = serve({"--listen", address, "--job", "echo back again"}, "second");
+    ASSERT_TRUE(eventually([&] { return server->has("job_completed"); })) << agent->out();
+    EXPECT_FALSE(server->has("registered"));
+}
+
+TEST_F(Launch, ShowsItsCertificateToATlsServer) {
+    ASSERT_TRUE(make_certificates(directory_.path()));
+    const auto server =
+        serve({"--job", "echo encrypted", "--tls-cert", directory_ / "server.pem", "--tls-key",
+               directory_ / "server.key", "--client-ca", directory_ / "root.pem"});
+    prepare(server->url("https"), LaunchMode::Auto,
+            {"AGENT_BOOTSTRAPPER_ARGS=-rootCertFile " + (directory_ / "root.pem") + " -sslCertificateFile " +
+             (directory_ / "client.pem") + " -sslPrivateKeyFile " + (directory_ / "locked.key") +
+             " -sslPrivateKeyPassphraseFile " + (directory_ / "passphrase")});
+    const auto agent = launch(LaunchMode::Direct);
+    ASSERT_TRUE(eventually([&] { return server->has("job_completed"); })) << agent->out();
+    for (const auto& request : server->record("request"))
+        EXPECT_THAT(text_of(request, "client"), HasSubstr("CN=client"));
+}
+
+TEST_F(Launch, GoesThroughAProxy) {
+    const auto proxy = serve({"--proxy", "--job", "echo proxied"});
+    const auto properties = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=" + std::to_string(proxy->port());
+    prepare("http://ci.invalid:8153/go", LaunchMode::Direct,
+            {"AGENT_STARTUP_ARGS=" + properties, "AGENT_BOOTSTRAPPER_JVM_ARGS=" + properties});
+    const auto agent = launch(LaunchMode::Direct);
+    ASSERT_TRUE(eventually([&] { return proxy->has("job_completed"); })) << agent->out() << agent->err();
+    for (const auto& request : proxy->record("request")) EXPECT_TRUE(request.at("proxied").as_bool());
 }
 
 TEST_F(Launch, AnElasticAgentTellsItsIds) {

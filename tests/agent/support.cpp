@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -95,6 +96,22 @@ int shell(const std::string& command) {
     const TempDir directory;
     Child child({"sh", "-c", command}, directory / "sh");
     return child.wait();
+}
+
+bool make_certificates(const std::string& directory) {
+    return shell("cd " + directory + R"( && set -e
+        key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+        root() { openssl req -x509 $key -keyout $1.key -out $1.pem -days 2 -subj "/CN=$1"; }
+        leaf() {
+            openssl req $key -keyout $1.key -out $1.csr -subj "/CN=$1"
+            printf 'subjectAltName=%s\n' "$3" > $1.ext
+            openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -out $1.pem -days 2 -extfile $1.ext
+        }
+        root root; root other
+        leaf server root IP:127.0.0.1; leaf elsewhere root DNS:elsewhere.invalid
+        leaf client root DNS:client; leaf stranger other DNS:stranger
+        printf 'open sesame\n' > passphrase
+        openssl pkcs8 -topk8 -in client.key -out locked.key -passout file:passphrase)") == 0;
 }
 
 void nap(milliseconds time) {

@@ -42,6 +42,11 @@ void make_file(const std::string& path, std::size_t size);
 // Runs a shell command; its exit status.
 int shell(const std::string& command);
 
+// In `directory`, as NAME.pem and NAME.key: the roots root and other; server (127.0.0.1), elsewhere (another
+// name) and client, signed by root; stranger, signed by other; locked.key, the client's key behind the words
+// in `passphrase`.
+bool make_certificates(const std::string& directory);
+
 // Calls `condition` until it holds or the time is up.
 template <class Condition>
 bool eventually(Condition condition, milliseconds limit = milliseconds(30'000));

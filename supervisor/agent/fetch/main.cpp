@@ -2,7 +2,9 @@
 // own, with the agent's account, so that neither TLS nor anything a server sends is parsed by PID 1. Tries
 // until it succeeds or is told to stop; SIGTERM keeps its default effect, because nothing half-done can be
 // mistaken for a file.
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>

@@ -78,6 +78,10 @@ TEST(ProgramOutput, GivesTextAndStatus) {
     EXPECT_EQ(program_output({"/no/such"})->status, 127);
 }
 
+TEST(ProgramOutput, CanReadInput) {
+    EXPECT_EQ(program_output({"/bin/cat"}, Milliseconds(5000), "a\nb\n")->text, "a\nb\n");
+}
+
 TEST(ProgramOutput, DoesNotWaitForever) {
     EXPECT_FALSE(program_output({"/bin/sh", "-c", "exec sleep 60"}, Milliseconds(50)));
 }
