@@ -119,6 +119,8 @@ void ContainedEngine::make_cgroups() {
         if (group.controllers == "systemd") group.controllers = "name=systemd";
         if (group.controllers == "unified" || is_version2()) group.controllers.clear();
         (void)sys::make_directories(base);
+        for (const char* controller : {"+cpu", "+cpuset", "+io", "+memory", "+pids"})
+            if (is_version2()) (void)sys::write_existing(base + "/cgroup.subtree_control", controller);
         for (const char* file : {"/cpuset.cpus", "/cpuset.mems"})
             if (sys::exists(base + file))
                 (void)sys::write_existing(base + file, trim(sys::read_file_or(mount + file)));
