@@ -37,8 +37,10 @@ DataPlace choose_data_place(const std::string& root, ContainmentMode mode, bool 
     return place;
 }
 
-DataPlace find_data_place(const std::string& root, ContainmentMode mode) {
-    return choose_data_place(root, mode, used(root), used(root + kUserns));
+Result<DataPlace> open_data_place(const std::string& root, ContainmentMode mode) {
+    auto place = choose_data_place(root, mode, used(root), used(root + kUserns));
+    SUPERVISOR_TRY(sys::make_directories(place.directory, 0711));
+    return place;
 }
 
 }  // namespace supervisor::engine
