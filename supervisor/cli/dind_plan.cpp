@@ -26,10 +26,12 @@ std::vector<std::string> comma_list(const std::string& text) {
     return values;
 }
 
-host::ProbeRequest probe_request(const engine::EngineSettings& settings, const std::vector<std::string>& environment) {
+host::ProbeRequest probe_request(const engine::EngineSettings& settings,
+                                 const std::vector<std::string>& environment) {
     host::ProbeRequest request;
     request.data_directory = settings.data_root;
-    request.programs = {"dockerd", "containerd", "runc", "iptables", "iptables-nft", "iptables-legacy", "ip6tables", "iptables-restore",
+    request.programs = {"dockerd",           "containerd",      "runc",      "iptables",
+                        "iptables-nft",      "iptables-legacy", "ip6tables", "iptables-restore",
                         "ip6tables-restore", "fuse-overlayfs"};
     for (const char* name : {"KUBERNETES_SERVICE_HOST", "container"}) {
         if (const auto value = variable(environment, name); !value.empty()) request.environment[name] = value;
@@ -54,8 +56,9 @@ Result<DindPlan> DindPlan::read(const Config& config) {
     if (!arguments) return fail(arguments.error(), "DOCKERD_ADDITIONAL_ARGS");
     settings.additional_arguments = std::move(*arguments);
     settings.daemon_json = engine::configuration_file_of(settings.additional_arguments, settings.daemon_json);
-    SUPERVISOR_TRY_ASSIGN(choices, engine::UserChoices::read(sys::read_file_or(settings.daemon_json), settings.daemon_json,
-                                                             settings.additional_arguments));
+    SUPERVISOR_TRY_ASSIGN(
+        choices, engine::UserChoices::read(sys::read_file_or(settings.daemon_json), settings.daemon_json,
+                                           settings.additional_arguments));
     plan.choices = std::move(choices);
     SUPERVISOR_TRY(engine::adopt_choices(plan.choices, settings));
     return plan;
