@@ -319,9 +319,17 @@ TEST_F(Launch, AotCacheIsTrainedAndUsedOnlyWhereItFits) {
     EXPECT_THAT(classes, HasSubstr("standin.Agent source: shared objects file"));
     EXPECT_THAT(agent.out(), Not(HasSubstr("[aot]")));
 
-    fs::resize_file(cache, 1000);
+    // One byte in the middle: a JVM that maps it would abort.
+    auto bytes = read_text(cache);
+    bytes[bytes.size() / 2] = static_cast<char>(~bytes[bytes.size() / 2]);
+    write_text(cache, bytes);
     facts_ = read_launch_facts(settings_, FETCHER, baked, cache);
     settings_.jvm_opts.pop_back();
+    EXPECT_THAT(direct_command(settings_, access(), facts_, fetch(), environment_).aot.reason,
+                HasSubstr("damaged"));
+
+    fs::resize_file(cache, 1000);
+    facts_ = read_launch_facts(settings_, FETCHER, baked, cache);
     EXPECT_FALSE(direct_command(settings_, access(), facts_, fetch(), environment_).aot.use);
 }
 
