@@ -116,7 +116,7 @@ AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std
         return {false, "the AOT cache was trained with other JVM flags: " + join(record.flags, " ")};
     }
     if (record.sum != sum) return {false, "the AOT cache is damaged"};
-    return {true, "AOT cache " + cache->path};
+    return {true, "using " + cache->path};
 }
 
 }  // namespace supervisor::agent
