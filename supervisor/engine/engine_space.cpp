@@ -15,6 +15,7 @@
 #include "host/namespaces.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -179,6 +180,9 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     link.resolver = loopback_resolver(inputs.resolv_conf);
     auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
     SUPERVISOR_TRY(sys::make_directories(inputs.data_directory, 0711));
+    // The holder walks there with the rights of nobody; an engine on the host's ids leaves its directory at
+    // 0710.
+    sys::let_others_pass(inputs.data_directory.substr(0, inputs.data_directory.rfind('/')));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
     SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
     SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));
