@@ -1,4 +1,5 @@
-// PID 1's side of the broker: its process, the listening socket that outlives it, and the conversation of peer_protocol.hpp.
+// PID 1's side of the broker: its process, the listening socket that outlives it, and the conversation of
+// peer_protocol.hpp.
 #pragma once
 
 #include <memory>
@@ -21,8 +22,9 @@ struct BrokerPlace {
 };
 
 class BrokerService {
-public:
-    BrokerService(DockerSideContext& context, BrokerPlace place) : context_(context), place_(std::move(place)) {}
+  public:
+    BrokerService(DockerSideContext& context, BrokerPlace place)
+        : context_(context), place_(std::move(place)) {}
 
     // Listens; from now on clients wait instead of failing.
     Result<> prepare();
@@ -36,7 +38,7 @@ public:
     // After the end: the socket file.
     void remove_socket();
 
-private:
+  private:
     Result<broker::Config> make_config() const;
     Result<proc::ChildPlan> plan();
     service::Hooks hooks();

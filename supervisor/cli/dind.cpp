@@ -5,7 +5,6 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "engine/certificates.hpp"
-#include "engine/data_mode.hpp"
 #include "engine/environment.hpp"
 #include "sys/files.hpp"
 #include "sys/procfs.hpp"
@@ -20,6 +19,7 @@ constexpr const char* kEngineDirectory = "/run/gocd-supervisor/engine";
 constexpr const char* kRawSocket = "/run/gocd-supervisor/engine.sock";
 constexpr gid_t kBrokerGroup = 64'970;
 constexpr Milliseconds kCgroupPatience{500};
+constexpr int kHolderRounds = 300;  // milliseconds
 
 std::map<std::string, std::string> as_map(const std::vector<std::string>& environment) {
     std::map<std::string, std::string> map;
@@ -50,7 +50,9 @@ void join(proc::ChildPlan& plan, const host::CgroupPlacement& placement) {
 }  // namespace
 
 tl::expected<void, Failure> Dind::prepare() {
-    const auto failure = [](int code, const Error& error) { return tl::unexpected<Failure>(Failure{code, error}); };
+    const auto failure = [](int code, const Error& error) {
+        return tl::unexpected<Failure>(Failure{code, error});
+    };
     auto plan = DindPlan::read(context_.config);
     if (!plan) return failure(kExitUsage, plan.error());
     plan_ = std::move(*plan);
@@ -82,15 +84,14 @@ Result<> Dind::take_data_directory() {
 }
 
 Result<> Dind::decide() {
+    stores_ = plan_->settings.data_root + "/agent";
     SUPERVISOR_TRY(plan_->probe(context_.config, context_.environment));
     auto& settings = plan_->settings;
-    stores_ = settings.data_root + "/agent-directories";
-    SUPERVISOR_TRY_ASSIGN(place, engine::open_data_place(settings.data_root, plan_->containment.mode));
-    if (!place.note.empty()) log::info(kComponent, place.note);
-    settings.data_root = place.directory;
-    SUPERVISOR_TRY_ASSIGN(repairs, engine::repair_leftovers(settings.data_root, settings.exec_root, std::chrono::system_clock::now()));
+    SUPERVISOR_TRY_ASSIGN(repairs, engine::repair_leftovers(settings.data_root, settings.exec_root,
+                                                            std::chrono::system_clock::now()));
     for (const auto& path : repairs.removed) log::debug(kComponent, "removed stale " + path);
-    for (const auto& path : repairs.set_aside) log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
+    for (const auto& path : repairs.set_aside)
+        log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
     SUPERVISOR_TRY(plan_->decide(context_.environment, true));
     log_decisions(plan_->plan);
     daemon_ = engine::daemon_config(plan_->plan, settings, plan_->choices);
@@ -98,7 +99,8 @@ Result<> Dind::decide() {
 }
 
 Result<> Dind::apply() {
-    SUPERVISOR_TRY_ASSIGN(prepared, engine::PreparedHost::prepare(plan_->plan, plan_->settings, daemon_, plan_->host));
+    SUPERVISOR_TRY_ASSIGN(prepared,
+                          engine::PreparedHost::prepare(plan_->plan, plan_->settings, daemon_, plan_->host));
     host_ = std::move(prepared);
     for (const auto& warning : host_->warnings()) log::warn(kComponent, warning);
     SUPERVISOR_TRY_ASSIGN(engine, host_->cgroups().placement(plan_->plan.cgroup.engine));
@@ -112,16 +114,22 @@ Result<> Dind::make_engine() {
     if (behind_broker()) {
         const sys::SocketAccess access{plan_->containment.engine_root(), docker_group(), 0660};
         broker_ = std::make_unique<BrokerService>(
-            context_, BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access, broker::Mode::Dind});
+            context_,
+            BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access, broker::Mode::Dind});
         SUPERVISOR_TRY(broker_->prepare());
     }
-    engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); }, context_.events.failed};
-    engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(), std::move(events));
-    housekeeping_ = std::make_unique<engine::Housekeeping>(context_.loop, context_.processes, housekeeping_setup());
+    engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); },
+                                context_.events.failed};
+    engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(),
+                                               std::move(events));
+    housekeeping_ =
+        std::make_unique<engine::Housekeeping>(context_.loop, context_.processes, housekeeping_setup());
     return engine_->listen();
 }
 
-std::string Dind::engine_socket() const { return behind_broker() ? kRawSocket : plan_->settings.socket; }
+std::string Dind::engine_socket() const {
+    return behind_broker() ? kRawSocket : plan_->settings.socket;
+}
 
 engine::HousekeepingSetup Dind::housekeeping_setup() {
     const auto cleanup = context_.config.agent.job_cleanup;
@@ -148,7 +156,8 @@ engine::SpaceInputs Dind::space_inputs() const {
     if (host.cgroup.mode == host::CgroupMode::V2) {
         inputs.cgroups.push_back({"", host.cgroup.mount_point, directories.at(0)});
         inputs.device_cgroups = directories;
-        if (!plan_->settings.contained) inputs.device_cgroups.push_back(host_->cgroups().directories(cgroup.containers).at(0));
+        if (!plan_->settings.contained)
+            inputs.device_cgroups.push_back(host_->cgroups().directories(cgroup.containers).at(0));
     } else {
         for (std::size_t i = 0; i < directories.size(); ++i) {
             const auto& hierarchy = cgroup.layout.hierarchies.at(i);
@@ -159,37 +168,47 @@ engine::SpaceInputs Dind::space_inputs() const {
         if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
     }
     for (const auto& route : host.network.routes) {
-        if (route.mask != 0) inputs.taken.push_back({route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
+        if (route.mask != 0)
+            inputs.taken.push_back(
+                {route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
     }
     inputs.mtu = host.network.default_mtu == 0 ? 1500 : host.network.default_mtu;
-    inputs.ipv6 = host.network.ipv6;
+    const bool legacy = plan_->plan.network.backend == engine::IptablesBackend::Legacy;
+    const auto& filter = host.network.netfilter;
+    inputs.ipv6 = host.network.ipv6 && (legacy ? filter.legacy_tables6 : filter.nftables_nat6());
     inputs.resolv_conf = sys::read_file_or("/etc/resolv.conf");
     const auto program = [&](const char* name) {
         const auto found = host.programs.find(name);
         return found == host.programs.end() ? std::string() : found->second;
     };
     // Beside the program of the chosen backend lies the one that restores rules.
-    const std::string backend = plan_->plan.network.backend == engine::IptablesBackend::Legacy ? "legacy" : "nft";
-    const std::string iptables = program(("iptables-" + backend).c_str());
-    inputs.firewall.iptables_restore = iptables.empty() ? program("iptables-restore") : iptables + "-restore";
-    inputs.firewall.ip6tables_restore = program("ip6tables-restore");
+    const std::string iptables = program(legacy ? "iptables-legacy" : "iptables-nft");
+    inputs.firewall.iptables_restore =
+        iptables.empty() ? program("iptables-restore") : iptables + "-restore";
+    inputs.firewall.ip6tables_restore =
+        iptables.empty() ? program("ip6tables-restore")
+                         : replace_all(inputs.firewall.iptables_restore, "/iptables-", "/ip6tables-");
     return inputs;
 }
 
 Result<> Dind::make_space() {
     const auto& containment = plan_->containment;
-    context_.events.event("containment " + std::string(engine::to_string(containment.mode)), containment.reason);
+    context_.events.event("containment " + std::string(engine::to_string(containment.mode)),
+                          containment.reason);
     auto space = engine::EngineSpace::create(containment, space_inputs(), context_.spawner);
     if (!space) return fail(space.error(), "contain the engine");
     space_ = std::move(*space);
-    for (const auto& directory : space_.unshared()) log::warn(kComponent, "inner containers see " + directory);
+    for (const auto& directory : space_.unshared())
+        log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
     if (space_.holder() > 0) {
-        context_.reaper.expect(space_.holder(), [this](const proc::ExitStatus& status) { holder_ended(status); });
+        context_.reaper.expect(space_.holder(),
+                               [this](const proc::ExitStatus& status) { holder_ended(status); });
     }
     return {};
 }
 
 void Dind::holder_ended(const proc::ExitStatus& status) {
+    holder_gone_ = true;
     if (!stopping_) context_.events.failed("the engine's namespaces are gone: their holder " + status.text());
 }
 
@@ -204,7 +223,8 @@ engine::EngineSetup Dind::engine_setup() {
     setup.containerd_command = {"containerd", "--config", paths.containerd_toml};
     setup.dockerd_command = daemon_.command;
     setup.dockerd_pid_file = paths.dockerd_pid;
-    setup.environment = engine::engine_environment(as_map(context_.environment), plan_->plan, plan_->settings);
+    setup.environment =
+        engine::engine_environment(as_map(context_.environment), plan_->plan, plan_->settings);
     setup.expected_driver = plan_->plan.storage.expected_driver();
     setup.start_timeout = context_.config.engine.start_timeout;
     setup.place = [this](proc::ChildPlan& plan) {
@@ -234,6 +254,7 @@ proc::ChildPlan Dind::helper_plan(const std::vector<std::string>& words) const {
 void Dind::start() {
     // The agent was spawned before this: it needs no part of the space that is still being made.
     if (auto finished = space_.finish(); !finished) return context_.events.failed(finished.error().message());
+    if (auto entered = space_.enter_network(); !entered) log::warn(kComponent, entered.error().message());
     engine_->start();
     if (broker_) broker_->start();
 }
@@ -242,7 +263,8 @@ void Dind::engine_changed(engine::EngineState state) {
     const bool ready = state == engine::EngineState::Ready;
     if (ready) context_.events.reached("engine ready");
     if (ready && !std::exchange(was_ready_, true)) housekeeping_->engine_ready();
-    context_.events.event("engine " + std::string(engine::to_text(state)), ready ? engine_->description() : engine_->cause());
+    context_.events.event("engine " + std::string(engine::to_text(state)),
+                          ready ? engine_->description() : engine_->cause());
 }
 
 void Dind::stop(Deadline deadline, std::function<void()> done) {
@@ -265,7 +287,11 @@ std::vector<std::string> Dind::clean_up() {
             (void)host_->cgroups().kill(group);
         }
     }
-    context_.reaper.reap();
+    // A pid namespace is gone only when its first process was reaped, and what was mounted in it only then.
+    for (int i = 0; i < kHolderRounds && space_.holder() > 0 && !holder_gone_; ++i) {
+        ::usleep(1'000);
+        context_.reaper.reap();
+    }
     if (auto removed = space_.remove(); !removed) log::warn(kComponent, removed.error().message());
     if (broker_) broker_->remove_socket();
     if (engine_) engine_->close_socket();
@@ -302,7 +328,8 @@ std::vector<std::string> Dind::agent_environment() const {
             variables = engine::bundle_environment(bundle);
         }
     }
-    if (behind_broker() && context_.config.broker.policy != "trusted") variables.emplace_back("DOCKER_BUILDKIT=0");
+    if (behind_broker() && context_.config.broker.policy != "trusted")
+        variables.emplace_back("DOCKER_BUILDKIT=0");
     return variables;
 }
 
@@ -315,7 +342,8 @@ std::string Dind::not_ready_because() const {
     if (!engine_) return "the host is being prepared";
     if (broker_ && !broker_->ready()) return "the broker is not ready";
     if (engine_->state() == engine::EngineState::Ready) return {};
-    return "the engine is " + std::string(engine::to_text(engine_->state())) + (engine_->cause().empty() ? "" : ": " + engine_->cause());
+    return "the engine is " + std::string(engine::to_text(engine_->state())) +
+           (engine_->cause().empty() ? "" : ": " + engine_->cause());
 }
 
 void Dind::describe(StatusModel& model) const {

@@ -17,7 +17,9 @@
 namespace supervisor::cli {
 namespace {
 
-int print(const std::string& text) { return sys::write_all(STDOUT_FILENO, text) ? 0 : 1; }
+int print(const std::string& text) {
+    return sys::write_all(STDOUT_FILENO, text) ? 0 : 1;
+}
 
 engine::ReportStyle terminal_style() {
     engine::ReportStyle style;
@@ -27,33 +29,42 @@ engine::ReportStyle terminal_style() {
     return style;
 }
 
-engine::Decision decision(engine::Verdict verdict, std::string topic, std::string choice, std::string reason, std::string fix = {}) {
+engine::Decision decision(engine::Verdict verdict, std::string topic, std::string choice, std::string reason,
+                          std::string fix = {}) {
     return {verdict, std::move(topic), std::move(choice), std::move(reason), std::move(fix)};
 }
 
 engine::Decision identity_row() {
-    if (::geteuid() == 0) return decision(engine::Verdict::Ok, "identity", "root", "PID 1 drops the agent's privileges itself");
-    return decision(engine::Verdict::Fail, "identity", fmt::format("uid {}", ::geteuid()), "PID 1 has to be root",
+    if (::geteuid() == 0)
+        return decision(engine::Verdict::Ok, "identity", "root", "PID 1 drops the agent's privileges itself");
+    return decision(engine::Verdict::Fail, "identity", fmt::format("uid {}", ::geteuid()),
+                    "PID 1 has to be root",
                     "leave out docker run --user; in Kubernetes securityContext.runAsUser: 0");
 }
 
 // The rows that do not come from the engine's plan.
-std::vector<engine::Decision> general_rows(const ModeChoice& mode, const std::vector<std::string>& environment) {
+std::vector<engine::Decision> general_rows(const ModeChoice& mode,
+                                           const std::vector<std::string>& environment) {
     const StopBudget budget = stop_budget(environment);
-    std::vector<engine::Decision> rows{decision(engine::Verdict::Ok, "mode", mode_name(mode.mode), mode.reason), identity_row()};
+    std::vector<engine::Decision> rows{
+        decision(engine::Verdict::Ok, "mode", mode_name(mode.mode), mode.reason), identity_row()};
     rows.push_back(decision(engine::Verdict::Ok, "stop", format_duration(budget.total), budget.reason));
     if (variable(environment, "GO_SERVER_URL").empty() && variable(environment, "GO_EA_SERVER_URL").empty()) {
-        rows.push_back(decision(engine::Verdict::Warn, "server", "none", "neither GO_SERVER_URL nor GO_EA_SERVER_URL is set",
-                                "docker run -e GO_SERVER_URL=https://…/go; not needed for --shell and for a program of your own"));
+        rows.push_back(decision(engine::Verdict::Warn, "server", "none",
+                                "neither GO_SERVER_URL nor GO_EA_SERVER_URL is set",
+                                "docker run -e GO_SERVER_URL=https://…/go; not needed for --shell and for a "
+                                "program of your own"));
     }
     return rows;
 }
 
 engine::Decision dood_row(const BrokerConfig& config) {
     if (sys::exists(config.host_socket)) {
-        return decision(engine::Verdict::Ok, "broker", config.host_socket, "policy " + (config.policy.empty() ? "isolated" : config.policy));
+        return decision(engine::Verdict::Ok, "broker", config.host_socket,
+                        "policy " + (config.policy.empty() ? "isolated" : config.policy));
     }
-    return decision(engine::Verdict::Fail, "broker", "none", "there is no Docker socket at " + config.host_socket,
+    return decision(engine::Verdict::Fail, "broker", "none",
+                    "there is no Docker socket at " + config.host_socket,
                     "docker run -v /var/run/docker.sock:/var/run/docker.sock, or --host-socket");
 }
 
@@ -63,8 +74,10 @@ Result<DindPlan> dind_plan(const Config& config, const std::vector<std::string>&
     auto probed = plan.probe(config, environment);
     SUPERVISOR_TRY(plan.decide(environment, false));
     plan.plan.decisions.push_back(
-        probed ? decision(plan.containment.mode == engine::ContainmentMode::Off ? engine::Verdict::Warn : engine::Verdict::Ok, "containment",
-                          std::string(engine::to_string(plan.containment.mode)), plan.containment.reason)
+        probed ? decision(plan.containment.mode == engine::ContainmentMode::Off ? engine::Verdict::Warn
+                                                                                : engine::Verdict::Ok,
+                          "containment", std::string(engine::to_string(plan.containment.mode)),
+                          plan.containment.reason)
                : decision(engine::Verdict::Fail, "containment", "none", probed.error().message()));
     return plan;
 }

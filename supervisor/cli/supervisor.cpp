@@ -25,8 +25,12 @@ constexpr Milliseconds kLeftoverPatience{500};
 
 }  // namespace
 
-Supervisor::Supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals, TimePoint executed_at)
-    : invocation_(std::move(invocation)), environment_(std::move(environment)), signals_(std::move(signals)), executed_at_(executed_at) {}
+Supervisor::Supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals,
+                       TimePoint executed_at)
+    : invocation_(std::move(invocation)),
+      environment_(std::move(environment)),
+      signals_(std::move(signals)),
+      executed_at_(executed_at) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -61,10 +65,13 @@ void Supervisor::run_loop() {
 
 void Supervisor::on_signal(const loop::Signal& signal) {
     switch (signal.number) {
-        case SIGCHLD: return reaper_.reap();
+        case SIGCHLD:
+            return reaper_.reap();
         case SIGTERM:
         case SIGINT:
-        case SIGQUIT: return request_stop(loop::signal_name(signal.number), payload_ ? payload_->status_when_asked_to_stop() : 0);
+        case SIGQUIT:
+            return request_stop(loop::signal_name(signal.number),
+                                payload_ ? payload_->status_when_asked_to_stop() : 0);
         case SIGHUP:
             if (invocation_.config.general.shell != Shell::No) return request_stop("the terminal is gone", 0);
             if (docker_) docker_->reload();
@@ -72,7 +79,8 @@ void Supervisor::on_signal(const loop::Signal& signal) {
         case SIGUSR1:
             log::info(kComponent, "status: " + to_text(to_json(status_model())));
             return;
-        default: return;  // WINCH, CONT, PIPE and the like mean nothing to us; children get their own
+        default:
+            return;  // WINCH, CONT, PIPE and the like mean nothing to us; children get their own
     }
 }
 
@@ -81,7 +89,8 @@ void Supervisor::request_stop(const std::string& reason, int status) {
     if (exit_status_) {
         // Never passed on twice: the second one only makes the rest quicker.
         stop_deadline_ = stop_deadline_.stage(loop_->clock(), kHurry);
-        log::info(kComponent, reason + " again: the stop may now take " + format_duration(stop_deadline_.remaining(loop_->clock())));
+        log::info(kComponent, reason + " again: the stop may now take " +
+                                  format_duration(stop_deadline_.remaining(loop_->clock())));
         drain_timer_.cancel();
         if (phase_ != Phase::Stopping) return stop_payload();
         if (!docker_stopping_ && payload_) payload_->stop(stop_deadline_, [this] { stop_docker(); });
@@ -92,8 +101,10 @@ void Supervisor::request_stop(const std::string& reason, int status) {
     stop_reason_ = reason;
     stop_began_ = loop_->clock().now();
     const StopBudget budget = stop_budget(environment_);
-    stop_deadline_ = Deadline::after(loop_->clock(), general.stop_timeout.value_or(budget.total) + general.drain_timeout);
-    status_->event("stop asked", reason + "; budget " + format_duration(stop_deadline_.remaining(loop_->clock())));
+    stop_deadline_ =
+        Deadline::after(loop_->clock(), general.stop_timeout.value_or(budget.total) + general.drain_timeout);
+    status_->event("stop asked",
+                   reason + "; budget " + format_duration(stop_deadline_.remaining(loop_->clock())));
     drain_or_stop();
 }
 
@@ -110,6 +121,7 @@ void Supervisor::drain_or_stop() {
 
 void Supervisor::stop_payload() {
     drain_timer_.cancel();
+    if (metrics_) metrics_->stop(Deadline(loop_->clock().now()));
     phase_ = Phase::Stopping;
     status_->touch();
     // Time that a drain did not use is not owed to the stop.
@@ -117,7 +129,8 @@ void Supervisor::stop_payload() {
     stop_deadline_ = stop_deadline_.stage(loop_->clock(), budget);
     stop_timer_ = loop_->at(stop_deadline_.end(), [this] { finish(); });
     if (!payload_) return stop_docker();
-    const auto share = stop_deadline_.stage(loop_->clock(), stop_deadline_.remaining(loop_->clock()) / kPayloadShare);
+    const auto share =
+        stop_deadline_.stage(loop_->clock(), stop_deadline_.remaining(loop_->clock()) / kPayloadShare);
     payload_->stop(share, [this] { stop_docker(); });
 }
 
@@ -128,7 +141,8 @@ void Supervisor::stop_docker() {
     docker_->stop(stop_deadline_, [this] { finish(); });
 }
 
-// Everything that can be asked has been asked, or time is up. What still runs is killed, and waited for briefly.
+// Everything that can be asked has been asked, or time is up. What still runs is killed, and waited for
+// briefly.
 void Supervisor::finish() {
     if (finished_) return;
     finished_ = true;
@@ -143,10 +157,12 @@ void Supervisor::finish() {
     }
     if (hit > 0) killed.emplace_back("leftover processes");
     const auto took = std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - stop_began_);
-    const std::string what = killed.empty() ? "nothing had to be killed" : "had to kill " + join(killed, ", ");
+    const std::string what =
+        killed.empty() ? "nothing had to be killed" : "had to kill " + join(killed, ", ");
     status_->remove();
-    log::output_stream().write_line(log::service_line(
-        "gocd-supervisor", fmt::format("ended ({}) after {}, status {}; {}", stop_reason_, format_duration(took), *exit_status_, what)));
+    log::output_stream().write_line(
+        log::service_line("gocd-supervisor", fmt::format("ended ({}) after {}, status {}; {}", stop_reason_,
+                                                         format_duration(took), *exit_status_, what)));
     log::drain(200);
     loop_->quit();
 }
@@ -173,7 +189,8 @@ void Supervisor::milestone(const std::string& name) {
     for (const auto& [known, at] : timeline_) {
         if (known == name) return;
     }
-    timeline_.emplace_back(name, std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - executed_at_));
+    timeline_.emplace_back(name,
+                           std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - executed_at_));
 }
 
 StatusModel Supervisor::status_model() const {
@@ -191,7 +208,8 @@ StatusModel Supervisor::status_model() const {
     if (payload_) payload_->describe(model);
     if (metrics_) model.services.emplace_back("metrics", metrics_->snapshot());
     model.not_ready_because = docker_ ? docker_->not_ready_because() : "";
-    if (model.not_ready_because.empty()) model.not_ready_because = payload_ ? payload_->not_ready_because() : "starting";
+    if (model.not_ready_because.empty())
+        model.not_ready_because = payload_ ? payload_->not_ready_because() : "starting";
     if (phase_ != Phase::Running && phase_ != Phase::Starting) model.not_ready_because = phase_name(phase_);
     return model;
 }

@@ -11,7 +11,7 @@ namespace {
 using ms = Milliseconds;
 
 class ServiceTest : public testing::Test {
-protected:
+  protected:
     void make(Spec spec) {
         spec.name = "daemon";
         Hooks hooks;
@@ -43,7 +43,8 @@ TEST_F(ServiceTest, IsReadyOnlyWhenItSaysSo) {
 }
 
 TEST_F(ServiceTest, ADeathIsFollowedByARestartAtOnceAndThenByWaiting) {
-    make({.restart = {.minimum = ms(0), .cap = ms(1000), .limit = 5, .window = ms(60'000), .stable = ms(30'000)}});
+    make({.restart = {
+              .minimum = ms(0), .cap = ms(1000), .limit = 5, .window = ms(60'000), .stable = ms(30'000)}});
     service->start();
     processes.exits(pid(), 1);
     advance(0);
@@ -58,7 +59,8 @@ TEST_F(ServiceTest, ADeathIsFollowedByARestartAtOnceAndThenByWaiting) {
 }
 
 TEST_F(ServiceTest, TooManyDeathsEndInFailedWithTheCause) {
-    make({.restart = {.minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
+    make({.restart = {
+              .minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
     service->start();
     for (int i = 0; i < 3; ++i) {
         processes.running.at(pid()).output.observer("time=x level=fatal msg=\"no space\"");
@@ -70,7 +72,8 @@ TEST_F(ServiceTest, TooManyDeathsEndInFailedWithTheCause) {
 }
 
 TEST_F(ServiceTest, AStartThatFailsCountsAsADeath) {
-    make({.restart = {.minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
+    make({.restart = {
+              .minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
     processes.refusal = "fork: Resource temporarily unavailable";
     service->start();
     EXPECT_EQ(service->state(), State::Waiting);
@@ -104,7 +107,8 @@ TEST_F(ServiceTest, StoppingClimbsTheLadderAndEndsWithKill) {
     service->stop(Deadline::after(*clock, ms(10'000)));
     advance(1000);
     advance(500);
-    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{process, SIGTERM}, {process, SIGINT}, {process, SIGKILL}}));
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{
+                                     {process, SIGTERM}, {process, SIGINT}, {process, SIGKILL}}));
     EXPECT_EQ(service->state(), State::Stopped);
 }
 
