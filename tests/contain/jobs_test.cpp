@@ -97,7 +97,7 @@ TEST_F(JobsTest, ReachesPublishedPortsOnLocalhost) {
     EXPECT_EQ(
         engine()
             .as_job(
-                "for i in 1 2 3 4 5; do busybox wget -qO- http://127.0.0.1:8080 && break; sleep 0.2; done")
+                "for i in 1 2 3 4 5; do busybox wget -qO- http://127.0.0.1:8080 2>/dev/null && break; sleep 0.2; done")
             .text,
         "page\n");
     EXPECT_EQ(in_peer("busybox wget -qO- http://10.55.0.2:8080").text, "page\n")
