@@ -17,6 +17,9 @@ namespace {
 constexpr const char* kComponent = "supervisor";
 // What the payload may use of the stop budget; the engine needs the rest.
 constexpr int kPayloadShare = 3;  // a third
+constexpr Milliseconds kOrphanReport{1'000};
+// What a payload without an engine beside it leaves for the end.
+constexpr Milliseconds kReserve{300};
 // A second TERM means that somebody is in a hurry.
 constexpr Milliseconds kHurry{1'000};
 // How long killed processes may take to be gone before the rest of the clean-up goes on without them.
@@ -66,7 +69,7 @@ void Supervisor::run_loop() {
 void Supervisor::on_signal(const loop::Signal& signal) {
     switch (signal.number) {
         case SIGCHLD:
-            return reaper_.reap();
+            return reap();
         case SIGTERM:
         case SIGINT:
         case SIGQUIT:
@@ -78,10 +81,19 @@ void Supervisor::on_signal(const loop::Signal& signal) {
             return;
         case SIGUSR1:
             log::info(kComponent, "status: " + to_text(to_json(status_model())));
+            status_->touch();
             return;
         default:
             return;  // WINCH, CONT, PIPE and the like mean nothing to us; children get their own
     }
+}
+
+void Supervisor::reap() {
+    const auto before = reaper_.orphans_reaped();
+    reaper_.reap();
+    // The count is worth writing, but not once an orphan.
+    if (reaper_.orphans_reaped() == before || orphan_timer_) return;
+    orphan_timer_ = loop_->after(kOrphanReport, [this] { status_->touch(); });
 }
 
 void Supervisor::request_stop(const std::string& reason, int status) {
@@ -129,8 +141,9 @@ void Supervisor::stop_payload() {
     stop_deadline_ = stop_deadline_.stage(loop_->clock(), budget);
     stop_timer_ = loop_->at(stop_deadline_.end(), [this] { finish(); });
     if (!payload_) return stop_docker();
-    const auto share =
-        stop_deadline_.stage(loop_->clock(), stop_deadline_.remaining(loop_->clock()) / kPayloadShare);
+    const auto left = stop_deadline_.remaining(loop_->clock());
+    const auto share = stop_deadline_.stage(loop_->clock(),
+                                            docker_ ? left / kPayloadShare : left - std::min(left, kReserve));
     payload_->stop(share, [this] { stop_docker(); });
 }
 
@@ -149,7 +162,13 @@ void Supervisor::finish() {
     stop_timer_.cancel();
     const auto patience = Deadline::after(loop_->clock(), kLeftoverPatience);
     int hit = 0;
-    std::vector<std::string> killed = docker_ ? docker_->clean_up() : std::vector<std::string>();
+    std::vector<std::string> killed;
+    for (const auto& [name, snapshot] : status_model().services) {
+        if (snapshot.killed) killed.push_back(name);
+    }
+    for (auto& what : docker_ ? docker_->clean_up() : std::vector<std::string>())
+        killed.push_back(std::move(what));
+    reaper_.reap();  // who has ended by now needs no kill
     while (proc::kill_leftovers() > 0 && !patience.expired(loop_->clock())) {
         ++hit;
         ::usleep(static_cast<useconds_t>(kLeftoverRound.count()) * 1000);

@@ -40,7 +40,9 @@ class Supervisor {
     PayloadEvents payload_events();
     void start_metrics();
 
+    void start();
     void on_signal(const loop::Signal& signal);
+    void reap();
     void run_loop();
     void request_stop(const std::string& reason, int status);
     void drain_or_stop();
@@ -84,6 +86,7 @@ class Supervisor {
     Deadline stop_deadline_ = Deadline::never();
     loop::Timer stop_timer_;
     loop::Timer drain_timer_;
+    loop::Timer orphan_timer_;
     bool docker_stopping_ = false;
     bool finished_ = false;
 };

@@ -33,13 +33,19 @@ Supervisor::Outcome Supervisor::set_up() {
     if (auto done = set_up_loop(); !done) return done;
     if (auto done = set_up_docker(); !done) return done;
     if (auto done = set_up_payload(); !done) return done;
+    // From inside the loop: a payload that cannot start asks for the stop at once.
+    loop_->defer([this] { start(); });
+    return {};
+}
+
+void Supervisor::start() {
     milestone("agent start");
     payload_->start();  // first: nothing of the engine needs to exist for it, docker's socket listens already
+    if (exit_status_) return;
     if (docker_) docker_->start();
     start_metrics();
     if (phase_ == Phase::Starting) phase_ = Phase::Running;
     status_->touch();
-    return {};
 }
 
 // Killed with everything else at the end: it has nothing to lose.

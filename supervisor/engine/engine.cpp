@@ -165,6 +165,7 @@ void Engine::containerd_changed(service::State state) {
         dockerd_.start();
     } else if (state == service::State::Waiting) {
         log::warn(kComponent, "containerd " + containerd_.snapshot().cause + "; restarting it");
+        if (state_ == EngineState::Ready) enter(EngineState::Unhealthy);
     } else if (state == service::State::Failed) {
         give_up("containerd " + containerd_.snapshot().cause);
     }
@@ -175,6 +176,7 @@ void Engine::dockerd_changed(service::State state) {
     switch (state) {
         case service::State::Starting:
             verified_ = false;
+            check_timer_.cancel();  // whatever was planned was meant for the one before
             return;
         case service::State::Ready:
             return run_check();
@@ -207,7 +209,8 @@ void Engine::give_up(const std::string& cause) {
 }
 
 void Engine::reload() {
-    if (state_ == EngineState::Ready) (void)dockerd_.signal(SIGHUP);
+    reload_when_ready_ = state_ != EngineState::Ready;
+    if (!reload_when_ready_) (void)dockerd_.signal(SIGHUP);
 }
 
 void Engine::check_after(Milliseconds delay) {
@@ -215,20 +218,24 @@ void Engine::check_after(Milliseconds delay) {
 }
 
 void Engine::run_check() {
-    if (helper_ > 0 || dockerd_.state() != service::State::Ready) return;
+    if (helper_ > 0 || state_ == EngineState::Failed || dockerd_.state() != service::State::Ready) return;
     std::vector<std::string> words{"internal-engine-check", setup_.socket_path};
     if (!verified_) words.push_back(setup_.expected_driver);
     run_helper(words, kCheckLimit, [this](int status) { checked(static_cast<Health>(status)); });
 }
 
 void Engine::checked(Health health) {
-    if (dockerd_.state() != service::State::Ready || state_ == EngineState::Stopping) return;
+    if (dockerd_.state() != service::State::Ready || state_ == EngineState::Stopping ||
+        state_ == EngineState::Failed) {
+        return;
+    }
     if (health == Health::Well) {
         failed_checks_ = 0;
         if (!verified_) description_ = helper_words_;
         verified_ = ever_ready_ = true;
         start_timer_.cancel();
         enter(EngineState::Ready);
+        if (reload_when_ready_) reload();
         return check_after(setup_.check_interval);
     }
     if (health == Health::WrongDriver) return give_up(helper_words_);
@@ -240,7 +247,9 @@ void Engine::heal(Health health) {
     failed_checks_ = 0;
     enter(EngineState::Unhealthy);
     const std::string cause = "is alive but does not answer: " + helper_words_;
-    if (health == Health::ContainerdSick && containerd_.state() == service::State::Ready) {
+    if (health == Health::ContainerdSick) {
+        // One that is on its way back needs time, not a kill.
+        if (containerd_.state() != service::State::Ready) return check_after(kRecheck);
         log::warn(kComponent, "containerd " + cause);
         containerd_.restart(cause);
         return check_after(setup_.check_interval);

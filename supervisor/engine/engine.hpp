@@ -114,6 +114,7 @@ class Engine {
     bool ever_ready_ =
         false;  // before that, a dockerd that ends by itself has a reason that a restart will not mend
     int early_deaths_ = 0;
+    bool reload_when_ready_ = false;
     loop::Timer start_timer_;
     int failed_checks_ = 0;
     loop::Timer check_timer_;
