@@ -167,7 +167,7 @@ Supervisor::Outcome Supervisor::set_up_payload() {
     }
     AgentPayloadContext context{*loop_,   *processes_, invocation_.config, environment_,
                                 account_, *hardening_, docker_.get()};
-    auto agent = AgentPayload::create(std::move(context), payload_events());
+    auto agent = AgentPayload::create(context, payload_events());
     if (!agent) return tl::unexpected<Failure>(std::move(agent).error());
     payload_ = std::move(*agent);
     return {};

@@ -15,6 +15,7 @@
 #include "host/namespaces.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -115,6 +116,7 @@ struct EngineSpace::Contained {
     SpaceNetwork network;
     FirewallPrograms firewall;
     SharedDirectories directories;
+    UniqueFd outer_network;  // while the supervisor is in the engine's
 };
 
 // What caps mode puts on every process of the engine.
@@ -179,6 +181,9 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     link.resolver = loopback_resolver(inputs.resolv_conf);
     auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
     SUPERVISOR_TRY(sys::make_directories(inputs.data_directory, 0711));
+    // The holder walks there with the rights of nobody; an engine on the host's ids leaves its directory at
+    // 0710.
+    sys::let_others_pass(inputs.data_directory.substr(0, inputs.data_directory.rfind('/')));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
     SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
     SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));
@@ -224,6 +229,14 @@ Result<> EngineSpace::finish(Milliseconds patience) {
     return {};
 }
 
+Result<> EngineSpace::enter_network() {
+    if (!contained_) return {};
+    SUPERVISOR_TRY_ASSIGN(own, host::current_network_namespace());
+    SUPERVISOR_TRY(host::enter_network_namespace(contained_->holder.descriptor(CLONE_NEWNET)));
+    contained_->outer_network = std::move(own);
+    return {};
+}
+
 void EngineSpace::place(proc::ChildPlan& child) const {
     if (restricted_) {
         child.namespaces.push_back({restricted_->mounts.descriptor(CLONE_NEWNS), CLONE_NEWNS});
@@ -256,6 +269,8 @@ void EngineSpace::kill_all() const noexcept {
 Result<> EngineSpace::remove() {
     if (!contained_) return {};
     kill_all();
+    if (contained_->outer_network)
+        SUPERVISOR_TRY(host::enter_network_namespace(contained_->outer_network.get()));
     auto removed = contained_->network.remove(*spawner_);
     contained_.reset();
     if (!removed) return fail(removed.error(), "remove the engine's network");
