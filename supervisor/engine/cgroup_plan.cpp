@@ -41,7 +41,7 @@ void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
         // A contained engine owns the whole of `engine` and sees it as its root.
         cgroup.engine = "engine/daemons";
         cgroup.containers = "engine/containers";
-        groups.push_back({"engine", engine_limits, true});
+        groups.push_back({"engine", engine_limits, true, true});
     }
     groups.push_back({cgroup.engine, engine_limits, false});
     groups.push_back({cgroup.containers, {input.settings.containers_memory_max, std::nullopt}, true});
