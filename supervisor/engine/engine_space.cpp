@@ -56,6 +56,16 @@ Result<> delegate(const SpaceCgroup& group, uid_t owner) {
     return {};
 }
 
+// An engine on the host's ids closes its data directory to all others (0710), and the contained one's place is
+// inside that. Passing through shows nothing.
+Result<> make_traversable(const std::string& directory) {
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0) return fail(system_error("stat", directory));
+    if ((status.st_mode & S_IXOTH) == 0 && ::chmod(directory.c_str(), (status.st_mode & 07777U) | S_IXOTH) != 0)
+        return fail(system_error("chmod", directory));
+    return {};
+}
+
 std::optional<LoopbackResolver> loopback_resolver(const std::string& resolv_conf) {
     for (const auto& line : split_lines(resolv_conf)) {
         const auto words = split_words(line);
@@ -180,6 +190,7 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     link.resolver = loopback_resolver(inputs.resolv_conf);
     auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
     SUPERVISOR_TRY(sys::make_directories(inputs.data_directory, 0711));
+    SUPERVISOR_TRY(make_traversable(inputs.data_directory.substr(0, inputs.data_directory.rfind('/'))));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
     SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
     SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));
