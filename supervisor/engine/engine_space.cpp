@@ -15,6 +15,7 @@
 #include "host/namespaces.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -53,16 +54,6 @@ Result<> delegate(const SpaceCgroup& group, uid_t owner) {
         const std::string child = group.directory + "/" + name;
         if (sys::is_directory(child)) SUPERVISOR_TRY(delegate_directory(child, owner));
     }
-    return {};
-}
-
-// An engine on the host's ids closes its data directory to all others (0710), and the contained one's place is
-// inside that. Passing through shows nothing.
-Result<> make_traversable(const std::string& directory) {
-    struct stat status {};
-    if (::stat(directory.c_str(), &status) != 0) return fail(system_error("stat", directory));
-    if ((status.st_mode & S_IXOTH) == 0 && ::chmod(directory.c_str(), (status.st_mode & 07777U) | S_IXOTH) != 0)
-        return fail(system_error("chmod", directory));
     return {};
 }
 
@@ -190,7 +181,9 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     link.resolver = loopback_resolver(inputs.resolv_conf);
     auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
     SUPERVISOR_TRY(sys::make_directories(inputs.data_directory, 0711));
-    SUPERVISOR_TRY(make_traversable(inputs.data_directory.substr(0, inputs.data_directory.rfind('/'))));
+    // The holder walks there with the rights of nobody; an engine on the host's ids leaves its directory at
+    // 0710.
+    sys::let_others_pass(inputs.data_directory.substr(0, inputs.data_directory.rfind('/')));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
     SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
     SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));

@@ -21,6 +21,13 @@ bool is_executable(const std::string& path) {
     return !is_directory(path) && ::access(path.c_str(), X_OK) == 0;
 }
 
+void let_others_pass(const std::string& path) {
+    const auto directory = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    struct stat status = {};
+    if (!directory || ::fstat(directory->get(), &status) != 0 || (status.st_mode & S_IXOTH) != 0) return;
+    (void)::fchmod(directory->get(), (status.st_mode & 07777U) | S_IXOTH);
+}
+
 std::optional<uid_t> owner_of(const std::string& path) {
     struct stat status = {};
     if (::lstat(path.c_str(), &status) != 0) return std::nullopt;

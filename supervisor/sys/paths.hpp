@@ -13,6 +13,10 @@ std::optional<std::string> link_target(const std::string& path);
 
 bool is_executable(const std::string& path);
 
+// Lets every user pass through a directory, which does not let them read it. Best effort; never follows a
+// link.
+void let_others_pass(const std::string& path);
+
 // Whose the directory entry itself is (of a link, not of where it leads); no value when there is none.
 std::optional<uid_t> owner_of(const std::string& path);
 

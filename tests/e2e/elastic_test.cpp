@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 
 #include "e2e/fixture.hpp"
 #include "support/host_snapshot.hpp"
@@ -85,6 +86,10 @@ struct Plugin {
     std::string (*agent_id)();
     Arguments more;  // options that its platform adds
 };
+
+void PrintTo(const Plugin& plugin, std::ostream* out) {
+    *out << plugin.name;
+}
 
 std::string ecs_name() {
     std::string name = "GoCD" + new_uuid();
