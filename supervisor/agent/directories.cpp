@@ -1,10 +1,9 @@
 #include "agent/directories.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <optional>
 
 #include "agent/autoregister.hpp"
 #include "agent/console_logging.hpp"
@@ -12,6 +11,7 @@
 #include "sys/directory_lock.hpp"
 #include "sys/files.hpp"
 #include "sys/fs_identity.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::agent {
 namespace {
@@ -29,11 +29,6 @@ std::string at(const std::string& directory, std::string_view name) {
     return directory + '/' + std::string(name);
 }
 
-bool is_link(const std::string& path) {
-    struct stat status = {};
-    return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
-}
-
 Error with_owner_advice(Error error, const std::string& directory, const Owner& owner) {
     if (error.code() != EACCES && error.code() != EPERM && error.code() != EROFS) return error;
     const auto account = std::to_string(owner.user) + ':' + std::to_string(owner.group);
@@ -44,9 +39,7 @@ Error with_owner_advice(Error error, const std::string& directory, const Owner& 
 // A link, unless something usable is there already; a link that leads nowhere counts as nothing.
 Result<> ensure_link(const std::string& link, const std::string& target) {
     if (sys::exists(link)) return {};
-    if (is_link(link)) SUPERVISOR_TRY(sys::remove_file(link));
-    if (::symlink(target.c_str(), link.c_str()) != 0) return fail(system_error("link", link));
-    return {};
+    return sys::make_link(target, link);
 }
 
 Result<> make_data_directories(const Settings& settings) {
@@ -69,19 +62,29 @@ Result<> write_logging(const Settings& settings) {
     return {};
 }
 
-Result<> prepare_wrapper(const Settings& settings) {
+Result<> link_wrapper(const Settings& settings) {
     for (const auto name : kWrapperDirectories) {
         SUPERVISOR_TRY(ensure_link(at(settings.working_directory, name), at(settings.agent_home, name)));
     }
-    return sys::replace_file(at(settings.agent_home, "wrapper-config/wrapper-properties.conf"),
-                             wrapper_properties(settings), 0644);
+    return {};
+}
+
+// Inside the image: written as whoever owns the directory, so that neither a job can change what root wrote
+// nor root be led astray by a job. The wrapper itself writes its pid file into run/.
+Result<> configure_wrapper(const Settings& settings, const Owner& owner) {
+    const auto directory = at(settings.agent_home, "wrapper-config");
+    const bool agents = sys::owner_of(directory) == owner.user;
+    const auto identity = sys::FsIdentity::take(agents ? owner.user : 0, agents ? owner.group : 0);
+    if (!identity) return fail(identity.error());
+    (void)sys::give_directory(at(settings.agent_home, "run"), owner.user, owner.group);
+    return sys::replace_file(at(directory, "wrapper-properties.conf"), wrapper_properties(settings), 0644);
 }
 
 // The official launchers write through these links into the image, where they may not.
 Result<> drop_links_to_baked_files(const Settings& settings) {
     for (const auto& file : agent_files()) {
         const auto path = at(settings.working_directory, file.name);
-        if (is_link(path)) SUPERVISOR_TRY(sys::remove_file(path));
+        if (sys::link_target(path)) SUPERVISOR_TRY(sys::remove_file(path));
     }
     return {};
 }
@@ -114,7 +117,7 @@ Result<> make_working_directory_ready(const Settings& settings, LaunchMode mode,
     SUPERVISOR_TRY(forget_other_agent(settings, prepared));
     SUPERVISOR_TRY(remove_launcher_lock(settings, prepared));
     if (mode != LaunchMode::Direct) SUPERVISOR_TRY(drop_links_to_baked_files(settings));
-    if (mode == LaunchMode::Wrapper) SUPERVISOR_TRY(prepare_wrapper(settings));
+    if (mode == LaunchMode::Wrapper) SUPERVISOR_TRY(link_wrapper(settings));
     return {};
 }
 
@@ -133,18 +136,24 @@ Result<> take_lock(const Settings& settings, Prepared& prepared) {
 }
 
 std::optional<AotCache> read_aot_cache(const std::string& path) {
-    struct stat status = {};
     const auto record = parse_aot_record(sys::read_file_or(path + ".record"));
-    if (!record || ::stat(path.c_str(), &status) != 0) return std::nullopt;
-    return AotCache{path, *record, static_cast<std::uint64_t>(status.st_size)};
+    const auto size = sys::file_size(path);
+    if (!record || !size) return std::nullopt;
+    return AotCache{path, *record, *size};
 }
 
 }  // namespace
 
 Result<Prepared> prepare_directories(const Settings& settings, LaunchMode mode, const Owner& owner) {
+    Prepared prepared;
+    for (const auto& directory : {settings.volume_directory, settings.working_directory}) {
+        if (sys::adopt_empty_directory(directory, owner.user, owner.group)) {
+            prepared.notes.push_back(directory + " was empty and root's; it is the agent's now");
+        }
+    }
+    if (mode == LaunchMode::Wrapper) SUPERVISOR_TRY(configure_wrapper(settings, owner));
     const auto identity = sys::FsIdentity::take(owner.user, owner.group);
     if (!identity) return fail(identity.error());
-    Prepared prepared;
     SUPERVISOR_TRY(take_lock(settings, prepared));
     if (auto made = make_working_directory_ready(settings, mode, prepared); !made) {
         return fail(with_owner_advice(std::move(made).error(),
@@ -170,9 +179,9 @@ Result<> write_autoregister(const Settings& settings, const Owner& owner) {
 LaunchFacts read_launch_facts(const Settings& settings, const std::string& fetcher,
                               const std::string& baked_directory, const std::string& aot_cache) {
     LaunchFacts facts;
-    facts.has_fetcher = ::access(fetcher.c_str(), X_OK) == 0;
+    facts.has_fetcher = sys::is_executable(fetcher);
     facts.has_bootstrapper = sys::exists(at(settings.agent_home, "lib/agent-bootstrapper.jar"));
-    facts.has_wrapper = ::access(at(settings.agent_home, "bin/go-agent").c_str(), X_OK) == 0;
+    facts.has_wrapper = sys::is_executable(at(settings.agent_home, "bin/go-agent"));
     if (sys::exists(at(baked_directory, "md5sums"))) facts.baked_directory = baked_directory;
     facts.aot = read_aot_cache(aot_cache);
     facts.jre = jre_version(sys::read_file_or(at(settings.java_home, "release")));

@@ -14,8 +14,12 @@ bool selects_collector(const std::string& flag) {
 }
 
 // Defaults first, so that a later flag of the user wins; two collectors would be refused by the JVM.
-std::vector<std::string> combined(std::vector<std::string> defaults, const std::vector<std::string>& user) {
-    if (std::any_of(user.begin(), user.end(), selects_collector)) std::erase(defaults, kSerial);
+std::vector<std::string> combined(std::vector<std::string> defaults, const std::vector<std::string>& user,
+                                  const std::vector<std::string>& inherited) {
+    const auto chosen = [](const auto& flags) {
+        return std::any_of(flags.begin(), flags.end(), selects_collector);
+    };
+    if (chosen(user) || chosen(inherited)) std::erase(defaults, kSerial);
     defaults.insert(defaults.end(), user.begin(), user.end());
     return defaults;
 }
@@ -55,11 +59,12 @@ std::vector<std::string> agent_flags(const Settings& settings) {
     ours.emplace_back("-Dgo.console.stdout=true");
     add_interval(ours, "agent.ping.interval", settings.ping_interval);
     add_interval(ours, "agent.instruction.interval", settings.instruction_interval);
-    return combined(std::move(ours), settings.jvm_opts);
+    return combined(std::move(ours), settings.jvm_opts, settings.inherited_jvm_flags);
 }
 
 std::vector<std::string> bootstrapper_flags(const Settings& settings) {
-    auto flags = combined(default_bootstrapper_flags(), settings.bootstrapper_jvm_args);
+    auto flags =
+        combined(default_bootstrapper_flags(), settings.bootstrapper_jvm_args, settings.inherited_jvm_flags);
     flags.emplace_back("-Dgo.console.stdout=true");
     return flags;
 }
@@ -75,14 +80,16 @@ Result<AotRecord> parse_aot_record(std::string_view text) {
         } else if (key == "size") {
             SUPERVISOR_TRY_ASSIGN(size, parse_unsigned(value));
             record.size = size;
+        } else if (key == "sum") {
+            record.sum = value;
         } else if (key == "flag") {
             record.flags.emplace_back(value);
         } else {
             return fail("'" + printable(line) + "' does not belong into the record of an AOT cache");
         }
     }
-    if (record.jre.empty() || record.size == 0)
-        return fail("the record of the AOT cache lacks its JRE or size");
+    if (record.jre.empty() || record.size == 0 || record.sum.empty())
+        return fail("the record of the AOT cache lacks its JRE, size or sum");
     return record;
 }
 
@@ -96,7 +103,7 @@ std::string jre_version(std::string_view release) {
 }
 
 AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
-                     std::string_view jre) {
+                     std::string_view jre, std::string_view sum) {
     if (!cache) return {false, "there is no AOT cache"};
     const auto& record = cache->record;
     if (record.jre != jre) {
@@ -108,7 +115,8 @@ AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std
     if (without_properties(flags) != without_properties(record.flags)) {
         return {false, "the AOT cache was trained with other JVM flags: " + join(record.flags, " ")};
     }
-    return {true, "AOT cache " + cache->path};
+    if (record.sum != sum) return {false, "the AOT cache is damaged"};
+    return {true, "using " + cache->path};
 }
 
 }  // namespace supervisor::agent

@@ -3,10 +3,8 @@
 #include <unistd.h>
 
 #include "base/log.hpp"
-#include "base/shell_words.hpp"
 #include "base/strings.hpp"
-#include "cli/stop_budget.hpp"
-#include "engine/containerd_config.hpp"
+#include "engine/certificates.hpp"
 #include "engine/environment.hpp"
 #include "sys/files.hpp"
 #include "sys/procfs.hpp"
@@ -17,15 +15,11 @@ namespace {
 constexpr const char* kComponent = "engine";
 // What supervisor and engine share: notify sockets and generated configuration.
 constexpr const char* kEngineDirectory = "/run/gocd-supervisor/engine";
-constexpr const char* kVersionFile = "/usr/local/share/gocd-supervisor/dockerd-version";
-
-std::vector<std::string> comma_list(const std::string& text) {
-    std::vector<std::string> values;
-    for (const auto& piece : split(text, ',')) {
-        if (!trim(piece).empty()) values.emplace_back(trim(piece));
-    }
-    return values;
-}
+// Behind a broker the engine's own socket is for the broker and our helpers alone.
+constexpr const char* kRawSocket = "/run/gocd-supervisor/engine.sock";
+constexpr gid_t kBrokerGroup = 64'970;
+constexpr Milliseconds kCgroupPatience{500};
+constexpr int kHolderRounds = 300;  // milliseconds
 
 std::map<std::string, std::string> as_map(const std::vector<std::string>& environment) {
     std::map<std::string, std::string> map;
@@ -41,125 +35,312 @@ gid_t docker_group() {
     return group ? group->id : 0;
 }
 
+void log_decisions(const engine::EnginePlan& plan) {
+    for (const auto& decision : plan.decisions) {
+        const auto level = decision.verdict == engine::Verdict::Ok ? log::Level::Debug : log::Level::Warn;
+        log::write(level, kComponent, decision.topic + ": " + decision.choice + " (" + decision.reason + ")");
+    }
+}
+
+void join(proc::ChildPlan& plan, const host::CgroupPlacement& placement) {
+    plan.cgroup_directory = placement.directory;
+    plan.cgroup_procs = placement.procs;
+}
+
 }  // namespace
 
 tl::expected<void, Failure> Dind::prepare() {
     const auto failure = [](int code, const Error& error) {
         return tl::unexpected<Failure>(Failure{code, error});
     };
-    if (auto read = read_settings(); !read) return failure(kExitUsage, read.error());
+    auto plan = DindPlan::read(context_.config);
+    if (!plan) return failure(kExitUsage, plan.error());
+    plan_ = std::move(*plan);
+    if (auto taken = take_data_directory(); !taken) return failure(kExitHost, taken.error());
     if (auto decided = decide(); !decided) return failure(kExitHost, decided.error());
     if (auto applied = apply(); !applied) return failure(kExitHost, applied.error());
-    engine_ = std::make_unique<engine::Engine>(
-        context_.loop, context_.processes, engine_setup(),
-        engine::EngineEvents{[this](engine::EngineState state) {
-                                 const bool ready = state == engine::EngineState::Ready;
-                                 if (ready) context_.events.reached("engine ready");
-                                 context_.events.event("engine " + std::string(engine::to_text(state)),
-                                                       ready ? engine_->description() : engine_->cause());
-                             },
-                             context_.events.failed});
-    if (auto listening = engine_->listen(); !listening) return failure(kExitHost, listening.error());
+    if (auto made = make_engine(); !made) return failure(kExitHost, made.error());
+    // Last: the engine must find the sockets that it shares with the outside.
+    if (auto made = make_space(); !made) return failure(kExitHost, made.error());
     return {};
 }
 
-Result<> Dind::read_settings() {
+// From here on no other supervisor can run an engine on this directory.
+Result<> Dind::take_data_directory() {
     const EngineConfig& config = context_.config.engine;
-    settings_.data_root = config.data_root;
-    settings_.run_directory = kRunDirectory;
-    settings_.storage_driver = config.storage_driver;
-    settings_.registry_mirrors = comma_list(config.registry_mirrors);
-    settings_.insecure_registries = comma_list(config.insecure_registries);
-    settings_.ca_certificates = config.registry_ca_certs;
-    settings_.containers_memory_max = config.containers_memory_max;
-    settings_.agent_memory_max = context_.config.agent.memory_max;
-    auto arguments = split_shell_words(config.dockerd_arguments);
-    if (!arguments) return fail(arguments.error(), "DOCKERD_ADDITIONAL_ARGS");
-    settings_.additional_arguments = std::move(*arguments);
-    settings_.daemon_json =
-        engine::configuration_file_of(settings_.additional_arguments, settings_.daemon_json);
-    auto choices = engine::UserChoices::read(sys::read_file_or(settings_.daemon_json), settings_.daemon_json,
-                                             settings_.additional_arguments);
-    if (!choices) return fail(choices.error());
-    choices_ = std::move(*choices);
-    return engine::adopt_choices(*choices_, settings_);
+    const std::string host_name(trim(sys::read_file_or("/proc/sys/kernel/hostname")));
+    const std::string holder = engine::describe_holder(host_name, std::chrono::system_clock::now());
+    if (config.data_pool.empty()) {
+        SUPERVISOR_TRY_ASSIGN(directory, engine::DataDirectory::lock(plan_->settings.data_root, holder));
+        data_directory_ = std::move(directory);
+        return {};
+    }
+    SUPERVISOR_TRY_ASSIGN(slot, engine::take_pool_slot(config.data_pool, config.data_pool_max, holder));
+    data_directory_ = std::move(slot.directory);
+    plan_->settings.data_root = data_directory_->path();
+    context_.events.event("data directory", "slot " + data_directory_->path());
+    discarded_slots_ = std::move(slot.discarded);
+    return {};
 }
 
 Result<> Dind::decide() {
-    host::ProbeRequest request;
-    request.data_directory = settings_.data_root;
-    request.programs = {"dockerd",      "containerd",      "runc",      "iptables",
-                        "iptables-nft", "iptables-legacy", "ip6tables", "fuse-overlayfs"};
-    request.environment = as_map(context_.environment);
-    facts_ = host::probe(request);
-    const auto dockerd = proc::find_executable("dockerd", context_.environment);
-    engine_facts_ = engine::read_engine_facts(settings_.data_root, dockerd.value_or("dockerd"), kVersionFile);
-    auto planned = engine::plan({settings_, *choices_, engine_facts_, facts_});
-    if (!planned) return fail(planned.error());
-    plan_ = std::move(*planned);
-    for (const auto& decision : plan_.decisions) {
-        const auto level = decision.verdict == engine::Verdict::Warn ? log::Level::Warn : log::Level::Debug;
-        log::write(level, kComponent, decision.topic + ": " + decision.choice + " (" + decision.reason + ")");
-    }
-    daemon_ = engine::daemon_config(plan_, settings_, *choices_);
+    stores_ = plan_->settings.data_root + "/agent";
+    SUPERVISOR_TRY(plan_->probe(context_.config, context_.environment));
+    auto& settings = plan_->settings;
+    SUPERVISOR_TRY_ASSIGN(repairs, engine::repair_leftovers(settings.data_root, settings.exec_root,
+                                                            std::chrono::system_clock::now()));
+    for (const auto& path : repairs.removed) log::debug(kComponent, "removed stale " + path);
+    for (const auto& path : repairs.set_aside)
+        log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
+    SUPERVISOR_TRY(plan_->decide(context_.environment, true));
+    log_decisions(plan_->plan);
+    daemon_ = engine::daemon_config(plan_->plan, settings, plan_->choices);
     return {};
 }
 
-Result<> Dind::write_configuration() {
-    const auto paths = engine::engine_paths(settings_);
-    SUPERVISOR_TRY(sys::make_directories(kEngineDirectory, 0711));
-    SUPERVISOR_TRY(sys::replace_file(paths.daemon_json, to_pretty_text(daemon_.file), 0644));
-    return sys::replace_file(paths.containerd_toml, engine::containerd_config(paths), 0644);
+Result<> Dind::apply() {
+    SUPERVISOR_TRY_ASSIGN(prepared,
+                          engine::PreparedHost::prepare(plan_->plan, plan_->settings, daemon_, plan_->host));
+    host_ = std::move(prepared);
+    for (const auto& warning : host_->warnings()) log::warn(kComponent, warning);
+    SUPERVISOR_TRY_ASSIGN(engine, host_->cgroups().placement(plan_->plan.cgroup.engine));
+    SUPERVISOR_TRY_ASSIGN(agent, host_->cgroups().placement(plan_->plan.cgroup.agent));
+    engine_placement_ = std::move(engine);
+    agent_placement_ = std::move(agent);
+    return {};
+}
+
+Result<> Dind::make_engine() {
+    if (behind_broker()) {
+        const sys::SocketAccess access{plan_->containment.engine_root(), docker_group(), 0660};
+        broker_ = std::make_unique<BrokerService>(
+            context_,
+            BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access, broker::Mode::Dind});
+        SUPERVISOR_TRY(broker_->prepare());
+    }
+    engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); },
+                                context_.events.failed};
+    engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(),
+                                               std::move(events));
+    housekeeping_ =
+        std::make_unique<engine::Housekeeping>(context_.loop, context_.processes, housekeeping_setup());
+    return engine_->listen();
+}
+
+std::string Dind::engine_socket() const {
+    return behind_broker() ? kRawSocket : plan_->settings.socket;
+}
+
+engine::HousekeepingSetup Dind::housekeeping_setup() {
+    const auto cleanup = context_.config.agent.job_cleanup;
+    engine::HousekeepingSetup setup;
+    setup.socket_path = engine_socket();
+    setup.data_root = plan_->settings.data_root;
+    setup.high_water_percent = context_.config.engine.data_high_water;
+    setup.remove_containers = cleanup != JobCleanup::Off;
+    setup.remove_everything = cleanup == JobCleanup::All;
+    setup.helper = [this](const std::vector<std::string>& words) { return helper_plan(words); };
+    setup.said = [this](const std::string& line) { context_.events.event("housekeeping", line); };
+    return setup;
+}
+
+engine::SpaceInputs Dind::space_inputs() const {
+    const host::HostFacts& host = plan_->host;
+    const engine::CgroupPlan& cgroup = plan_->plan.cgroup;
+    engine::SpaceInputs inputs;
+    inputs.data_directory = plan_->settings.data_root;
+    inputs.run_directory = kEngineDirectory;
+    inputs.socket = plan_->settings.socket;
+    inputs.stores = stores_;
+    const auto directories = host_->cgroups().directories("engine");
+    if (host.cgroup.mode == host::CgroupMode::V2) {
+        inputs.cgroups.push_back({"", host.cgroup.mount_point, directories.at(0)});
+        inputs.device_cgroups = directories;
+        if (!plan_->settings.contained)
+            inputs.device_cgroups.push_back(host_->cgroups().directories(cgroup.containers).at(0));
+    } else {
+        for (std::size_t i = 0; i < directories.size(); ++i) {
+            const auto& hierarchy = cgroup.layout.hierarchies.at(i);
+            inputs.cgroups.push_back({hierarchy.controllers, hierarchy.mount_point, directories[i]});
+        }
+    }
+    for (const auto& device : split(context_.config.engine.devices, ',')) {
+        if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
+    }
+    for (const auto& route : host.network.routes) {
+        if (route.mask != 0)
+            inputs.taken.push_back(
+                {route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
+    }
+    inputs.mtu = host.network.default_mtu == 0 ? 1500 : host.network.default_mtu;
+    const bool legacy = plan_->plan.network.backend == engine::IptablesBackend::Legacy;
+    const auto& filter = host.network.netfilter;
+    inputs.ipv6 = host.network.ipv6 && (legacy ? filter.legacy_tables6 : filter.nftables_nat6());
+    inputs.resolv_conf = sys::read_file_or("/etc/resolv.conf");
+    const auto program = [&](const char* name) {
+        const auto found = host.programs.find(name);
+        return found == host.programs.end() ? std::string() : found->second;
+    };
+    // Beside the program of the chosen backend lies the one that restores rules.
+    const std::string iptables = program(legacy ? "iptables-legacy" : "iptables-nft");
+    inputs.firewall.iptables_restore = iptables.empty() ? program("iptables-restore") : iptables + "-restore";
+    inputs.firewall.ip6tables_restore =
+        iptables.empty() ? program("ip6tables-restore")
+                         : replace_all(inputs.firewall.iptables_restore, "/iptables-", "/ip6tables-");
+    return inputs;
+}
+
+Result<> Dind::make_space() {
+    const auto& containment = plan_->containment;
+    context_.events.event("containment " + std::string(engine::to_string(containment.mode)),
+                          containment.reason);
+    auto space = engine::EngineSpace::create(containment, space_inputs(), context_.spawner);
+    if (!space) return fail(space.error(), "contain the engine");
+    space_ = std::move(*space);
+    for (const auto& directory : space_.unshared())
+        log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
+    if (space_.holder() > 0) {
+        context_.reaper.expect(space_.holder(),
+                               [this](const proc::ExitStatus& status) { holder_ended(status); });
+    }
+    return {};
+}
+
+void Dind::holder_ended(const proc::ExitStatus& status) {
+    holder_gone_ = true;
+    if (!stopping_) context_.events.failed("the engine's namespaces are gone: their holder " + status.text());
+}
+
+engine::EngineSetup Dind::engine_setup() {
+    const auto paths = engine::engine_paths(plan_->settings);
+    const uid_t root = plan_->containment.engine_root();
+    engine::EngineSetup setup;
+    setup.socket_path = engine_socket();
+    setup.socket_access = {root, behind_broker() ? kBrokerGroup : docker_group(), 0660};
+    setup.run_directory = kEngineDirectory;
+    setup.notify_access = {root, root, 0600};
+    setup.containerd_command = {"containerd", "--config", paths.containerd_toml};
+    setup.dockerd_command = daemon_.command;
+    setup.dockerd_pid_file = paths.dockerd_pid;
+    setup.environment =
+        engine::engine_environment(as_map(context_.environment), plan_->plan, plan_->settings);
+    setup.expected_driver = plan_->plan.storage.expected_driver();
+    setup.start_timeout = context_.config.engine.start_timeout;
+    setup.place = [this](proc::ChildPlan& plan) {
+        plan.limits = {{RLIMIT_NOFILE, plan_->plan.open_files.soft, plan_->plan.open_files.hard}};
+        plan.oom_score_adjust = plan_->plan.security.oom_score_adjust;
+        join(plan, engine_placement_);
+        space_.place(plan);
+    };
+    setup.helper = [this](const std::vector<std::string>& words) { return helper_plan(words); };
+    return setup;
 }
 
 proc::ChildPlan Dind::helper_plan(const std::vector<std::string>& words) const {
+    constexpr uid_t kNobody = 65534;
     proc::ChildPlan plan;
     plan.name = words.at(0);
     plan.executable = "/proc/self/exe";
     plan.arguments = {"gocd-supervisor"};
     plan.arguments.insert(plan.arguments.end(), words.begin(), words.end());
     plan.environment = {"PATH=/usr/local/bin:/usr/bin:/bin"};
-    constexpr uid_t kNobody = 65534;
-    plan.identity = proc::Identity{kNobody, kNobody, {docker_group()}};
+    plan.identity = proc::Identity{kNobody, kNobody, {behind_broker() ? kBrokerGroup : docker_group()}};
     plan.capabilities = proc::Capabilities::None;
     plan.no_new_privileges = true;
     return plan;
 }
 
-engine::EngineSetup Dind::engine_setup() {
-    const auto paths = engine::engine_paths(settings_);
-    engine::EngineSetup setup;
-    setup.socket_path = settings_.socket;
-    setup.socket_access = {0, docker_group(), 0660};
-    setup.run_directory = kEngineDirectory;
-    setup.containerd_command = {"containerd", "--config", paths.containerd_toml};
-    setup.dockerd_command = daemon_.command;
-    setup.environment = engine::engine_environment(as_map(context_.environment), plan_, settings_);
-    setup.expected_driver = plan_.storage.expected_driver();
-    setup.start_timeout = context_.config.engine.start_timeout;
-    setup.place = [this](proc::ChildPlan& plan) {
-        plan.limits = {{RLIMIT_NOFILE, plan_.open_files.soft, plan_.open_files.hard}};
-        plan.oom_score_adjust = plan_.security.oom_score_adjust;
-    };
-    setup.helper = [this](const std::vector<std::string>& words) { return helper_plan(words); };
-    return setup;
+void Dind::start() {
+    // The agent was spawned before this: it needs no part of the space that is still being made.
+    if (auto finished = space_.finish(); !finished) return context_.events.failed(finished.error().message());
+    // Who attaches to the container gets the network of its first process, and wants to be where jobs are.
+    if (auto entered = space_.enter_network(); !entered) log::warn(kComponent, entered.error().message());
+    engine_->start();
+    if (broker_) broker_->start();
 }
 
-Result<> Dind::apply() {
-    return write_configuration();
+void Dind::engine_changed(engine::EngineState state) {
+    const bool ready = state == engine::EngineState::Ready;
+    if (ready) context_.events.reached("engine ready");
+    if (ready && !std::exchange(was_ready_, true)) housekeeping_->engine_ready();
+    context_.events.event("engine " + std::string(engine::to_text(state)),
+                          ready ? engine_->description() : engine_->cause());
+}
+
+void Dind::stop(Deadline deadline, std::function<void()> done) {
+    stopping_ = true;
+    housekeeping_->stop();
+    auto stop_engine = [this, deadline, done = std::move(done)] { engine_->stop(deadline, done); };
+    if (!broker_) return stop_engine();
+    // The engine's own stop removes everything: the broker need not do it object by object.
+    broker_->stop(Deadline::after(context_.loop.clock(), Milliseconds(0)), std::move(stop_engine));
 }
 
 std::vector<std::string> Dind::clean_up() {
-    return {};
+    stopping_ = true;
+    std::vector<std::string> killed;
+    space_.kill_all();
+    if (host_) {
+        const engine::CgroupPlan& cgroup = plan_->plan.cgroup;
+        for (const auto& group : {cgroup.agent, cgroup.engine, cgroup.containers}) {
+            if (!host_->cgroups().empty(group)) killed.push_back("processes in cgroup " + group);
+            (void)host_->cgroups().kill(group);
+        }
+    }
+    // A pid namespace is gone only when its first process was reaped, and what was mounted in it only then.
+    for (int i = 0; i < kHolderRounds && space_.holder() > 0 && !holder_gone_; ++i) {
+        ::usleep(1'000);
+        context_.reaper.reap();
+    }
+    if (auto removed = space_.remove(); !removed) log::warn(kComponent, removed.error().message());
+    if (broker_) broker_->remove_socket();
+    if (engine_) engine_->close_socket();
+    if (host_) {
+        for (const auto& problem : host_->undo(kCgroupPatience)) log::warn(kComponent, problem);
+        host_.reset();
+    }
+    return killed;
 }
 
-void Dind::place_agent(proc::ChildPlan&) const {}
+void Dind::place_agent(proc::ChildPlan& plan) const {
+    join(plan, agent_placement_);
+    space_.place_agent(plan);
+}
 
 int Dind::kill_agent_leftovers() {
-    return 0;
+    if (!host_ || host_->cgroups().empty(plan_->plan.cgroup.agent)) return 0;
+    (void)host_->cgroups().kill(plan_->plan.cgroup.agent);
+    return 1;
+}
+
+bool Dind::agent_was_killed_for_memory() {
+    const auto kills = host_ ? host_->cgroups().oom_kills(plan_->plan.cgroup.agent) : 0;
+    return kills > std::exchange(agent_memory_kills_, kills);
+}
+
+std::vector<std::string> Dind::agent_environment() const {
+    std::vector<std::string> variables;
+    if (!plan_->settings.ca_certificates.empty()) {
+        const std::string bundle = std::string(kRunDirectory) + "/ca-certificates.crt";
+        if (auto written = engine::write_bundle(plan_->settings.ca_certificates, bundle); !written) {
+            log::warn(kComponent, written.error().message());
+        } else {
+            variables = engine::bundle_environment(bundle);
+        }
+    }
+    if (behind_broker() && context_.config.broker.policy != "trusted")
+        variables.emplace_back("DOCKER_BUILDKIT=0");
+    return variables;
+}
+
+void Dind::job_finished() {
+    housekeeping_->job_finished();
+    if (broker_) broker_->job_finished();
 }
 
 std::string Dind::not_ready_because() const {
+    if (!engine_) return "the host is being prepared";
+    if (broker_ && !broker_->ready()) return "the broker is not ready";
     if (engine_->state() == engine::EngineState::Ready) return {};
     return "the engine is " + std::string(engine::to_text(engine_->state())) +
            (engine_->cause().empty() ? "" : ": " + engine_->cause());
@@ -167,10 +348,13 @@ std::string Dind::not_ready_because() const {
 
 void Dind::describe(StatusModel& model) const {
     if (!engine_) return;
+    model.containment = engine::to_string(plan_->containment.mode);
+    model.containment_reason = plan_->containment.reason;
     model.engine_state = engine::to_text(engine_->state());
     model.engine = engine_->description();
     model.services.emplace_back("containerd", engine_->containerd().snapshot());
     model.services.emplace_back("dockerd", engine_->dockerd().snapshot());
+    if (broker_) broker_->describe(model);
 }
 
 }  // namespace supervisor::cli

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "base/log.hpp"
+#include "broker/broker.hpp"
+#include "cli/doctor.hpp"
 #include "cli/internal.hpp"
 #include "cli/options.hpp"
 #include "cli/status.hpp"
@@ -53,8 +55,9 @@ int dispatch(Invocation invocation, std::vector<std::string> environment, loop::
         case Command::Internal:
             return run_internal(invocation.command_flags);
         case Command::Doctor:
+            return run_doctor(invocation, environment);
         case Command::Sweep:
-            break;
+            return broker::sweep({.host_socket = invocation.config.broker.host_socket});
     }
     return kExitUsage;
 }
@@ -63,6 +66,12 @@ int dispatch(Invocation invocation, std::vector<std::string> environment, loop::
 
 int main_program(const std::vector<std::string>& arguments, char** environment) {
     const auto executed_at = SteadyClock().now();
+    // Before anything else: a signal that finds PID 1 with its default disposition is lost.
+    auto signals = loop::Signals::block_all();
+    if (!signals) {
+        log::error("supervisor", signals.error().message());
+        return kExitInternal;
+    }
     std::vector<std::string> variables = to_list(environment);
     auto invocation = parse(arguments, variables);
     if (!invocation) {
@@ -71,13 +80,7 @@ int main_program(const std::vector<std::string>& arguments, char** environment) 
         return kExitUsage;
     }
     // Only PID 1's own life is made of signals; every other command must die of Ctrl-C.
-    if (invocation->command != Command::Run)
-        return dispatch(std::move(*invocation), std::move(variables), {}, executed_at);
-    auto signals = loop::Signals::block_all();
-    if (!signals) {
-        log::error("supervisor", signals.error().message());
-        return kExitInternal;
-    }
+    if (invocation->command != Command::Run) signals->release();
     return dispatch(std::move(*invocation), std::move(variables), std::move(*signals), executed_at);
 }
 

@@ -133,8 +133,8 @@ Result<> apply_flags(Invocation& invocation, const std::vector<std::string>& wor
         return {};
     } catch (const std::exception& exception) {
         // cxxopts quotes with typographic quotes; logs are for terminals and grep.
-        std::string message = replace_all(replace_all(exception.what(), "\u2018", "'"), "\u2019", "'");
-        return fail(std::move(message) + "; see gocd-supervisor --help");
+        const std::string message = replace_all(replace_all(exception.what(), "\u2018", "'"), "\u2019", "'");
+        return fail(printable(message) + "; see gocd-supervisor --help");
     }
 }
 
@@ -208,8 +208,8 @@ std::string help_text() {
     std::string_view group;
     for (const auto& option : option_table()) {
         if (group != option.group) out << "\n" << (group = option.group) << "\n";
-        out << fmt::format("  --{} {}\n      {} [{}; default: {}]\n", option.flag, option.value,
-                           wrapped(option.help, 6, 100), option.variable, option.fallback);
+        const auto text = fmt::format("{} [{}; default: {}]", option.help, option.variable, option.fallback);
+        out << fmt::format("  --{} {}\n      {}\n", option.flag, option.value, wrapped(text, 6, 100));
     }
     out << "\nThe agent, as in GoCD's own images (environment only)\n";
     for (const auto& variable : agent_variables())

@@ -5,11 +5,13 @@
 #include "base/log.hpp"
 #include "cli/agent_payload.hpp"
 #include "cli/dind.hpp"
+#include "cli/dood.hpp"
+#include "cli/mode.hpp"
 #include "cli/program.hpp"
 #include "cli/stop_budget.hpp"
 #include "cli/supervisor.hpp"
+#include "host/mounts.hpp"
 #include "sys/files.hpp"
-#include "sys/unix_socket.hpp"
 
 namespace supervisor::cli {
 namespace {
@@ -26,38 +28,50 @@ void keep_flushing(loop::EventLoop& loop, loop::Watch& watch, LineWriter& stream
     if (flush) watch = std::move(*flush);  // files cannot be watched, and never block either
 }
 
-struct ModeChoice {
-    Mode mode;
-    std::string reason;
-};
-
-// A socket file that nobody listens on is a leftover of this container's former life.
-bool socket_answers(const std::string& path) {
-    return sys::exists(path) && bool(sys::connect_unix(path));
-}
-
-ModeChoice choose_mode(const Config& config, const std::vector<std::string>& environment) {
-    if (config.general.mode != Mode::Auto)
-        return {config.general.mode, "asked for by " + config.provenance.at("mode")};
-    if (socket_answers(config.broker.host_socket))
-        return {Mode::Dood, "a Docker socket that answers is mounted at " + config.broker.host_socket};
-    if (proc::find_executable("dockerd", environment))
-        return {Mode::Dind, "no Docker socket is mounted and the image has a dockerd"};
-    return {Mode::Plain, "neither a Docker socket nor a dockerd is here"};
-}
-
 }  // namespace
 
 Supervisor::Outcome Supervisor::set_up() {
     if (auto done = set_up_loop(); !done) return done;
     if (auto done = set_up_docker(); !done) return done;
     if (auto done = set_up_payload(); !done) return done;
+    // From inside the loop: a payload that cannot start asks for the stop at once.
+    loop_->defer([this] { start(); });
+    return {};
+}
+
+void Supervisor::start() {
     milestone("agent start");
-    if (docker_) docker_->start();  // only spawns containerd; the agent follows at once
-    payload_->start();
+    payload_->start();  // first: nothing of the engine needs to exist for it, docker's socket listens already
+    if (exit_status_) return;
+    if (docker_) docker_->start();
+    start_metrics();
     if (phase_ == Phase::Starting) phase_ = Phase::Running;
     status_->touch();
-    return {};
+}
+
+// Killed with everything else at the end: it has nothing to lose.
+void Supervisor::start_metrics() {
+    const std::string address = invocation_.config.general.metrics_listen;
+    if (address.empty()) return;
+    service::Spec spec;
+    spec.name = "metrics";
+    spec.restart = {Milliseconds(500), Milliseconds(30'000), 5, Milliseconds(60'000), Milliseconds(60'000)};
+    service::Hooks hooks;
+    hooks.plan = [address]() -> Result<proc::ChildPlan> {
+        constexpr uid_t kNobody = 65534;
+        proc::ChildPlan plan;
+        plan.name = "metrics";
+        plan.executable = "/proc/self/exe";
+        plan.arguments = {"gocd-supervisor", "internal-metrics", address, kRunDirectory};
+        plan.identity = proc::Identity{kNobody, kNobody, {}};
+        plan.capabilities = proc::Capabilities::None;
+        plan.no_new_privileges = true;
+        return plan;
+    };
+    hooks.output = {&log::error_stream(), &log::error_stream(), {}, {}};
+    hooks.changed = [this](service::State) { status_->touch(); };
+    metrics_ = std::make_unique<service::Service>(*loop_, *processes_, std::move(spec), std::move(hooks));
+    metrics_->start();
 }
 
 Supervisor::Outcome Supervisor::set_up_loop() {
@@ -77,7 +91,9 @@ Supervisor::Outcome Supervisor::set_up_loop() {
     if (!spawner) return failure(kExitInternal, spawner.error());
     spawner_ = std::move(*spawner);
     processes_ = std::make_unique<service::RealProcesses>(*loop_, *spawner_, reaper_);
+    (void)host::ensure_writable("/run");  // what cannot be written is reported by whoever needs it
     status_.emplace(*loop_, kRunDirectory, [this] { return status_model(); });
+    status_->remove();  // an earlier life of this container may have ended as "ready"
     if (auto made = sys::make_directories(kRunDirectory); !made) {
         log::warn("supervisor", made.error().message() + "; status and events will be missing");
     }
@@ -119,6 +135,7 @@ std::unique_ptr<DockerSide> Supervisor::make_docker_side() {
     context.events.reached = [this](const std::string& name) { milestone(name); };
     context.events.failed = [this](const std::string& cause) { engine_failed(cause); };
     if (mode_ == Mode::Dind) return std::make_unique<Dind>(std::move(context));
+    if (mode_ == Mode::Dood) return std::make_unique<Dood>(std::move(context));
     return nullptr;
 }
 
@@ -150,7 +167,7 @@ Supervisor::Outcome Supervisor::set_up_payload() {
     }
     AgentPayloadContext context{*loop_,   *processes_, invocation_.config, environment_,
                                 account_, *hardening_, docker_.get()};
-    auto agent = AgentPayload::create(std::move(context), payload_events());
+    auto agent = AgentPayload::create(context, payload_events());
     if (!agent) return tl::unexpected<Failure>(std::move(agent).error());
     payload_ = std::move(*agent);
     return {};

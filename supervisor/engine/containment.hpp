@@ -8,6 +8,8 @@
 // Decided here from facts, without touching anything; EngineSpace carries it out.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,6 +36,9 @@ struct ContainmentPlan {
     // and must be moved to the data volume or do without.
     std::vector<std::string> mappable;
     std::vector<std::string> unmappable;
+
+    // Who, outside, the engine's root is: the owner of what it must be able to use.
+    uid_t engine_root() const { return mode == ContainmentMode::Userns ? ids.first : 0; }
 };
 
 // The error names what is missing; it is the one for exit code 71.

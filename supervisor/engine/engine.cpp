@@ -20,6 +20,13 @@ constexpr Milliseconds kDaemonReserve{500};
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 5, Milliseconds(60'000),
                                    Milliseconds(60'000)};
 
+// Each shim tells at its start, whatever containerd's own log level is, which four plugins it loads: noise
+// per container.
+bool is_shim_chatter(std::string_view line) {
+    return line.find("level=info") != std::string_view::npos &&
+           line.find("loading plugin") != std::string_view::npos;
+}
+
 service::Spec spec_of(const std::string& name, Milliseconds start_timeout, Milliseconds grace) {
     service::Spec spec;
     spec.name = name;
@@ -77,6 +84,12 @@ Result<> Engine::listen() {
     return {};
 }
 
+void Engine::close_socket() {
+    if (!held_socket_) return;
+    held_socket_.reset();
+    (void)sys::remove_file(setup_.socket_path);
+}
+
 void Engine::start() {
     enter(EngineState::Starting);
     start_timer_ = loop_.after(setup_.start_timeout, [this] {
@@ -91,6 +104,7 @@ service::Hooks Engine::containerd_hooks() {
     service::Hooks hooks;
     hooks.plan = [this] { return containerd_plan(); };
     hooks.output = {&log::error_stream(), &log::error_stream(), {}};
+    hooks.output.ignored = is_shim_chatter;
     hooks.changed = [this](service::State state) { containerd_changed(state); };
     hooks.after_exit = [this](const proc::ExitStatus&) { return daemon_ended(containerd_); };
     return hooks;
@@ -133,6 +147,7 @@ Result<proc::ChildPlan> Engine::containerd_plan() {
 }
 
 Result<proc::ChildPlan> Engine::dockerd_plan() {
+    if (!setup_.dockerd_pid_file.empty()) SUPERVISOR_TRY(sys::remove_file(setup_.dockerd_pid_file));
     std::vector<std::string> command = setup_.dockerd_command;
     command.insert(command.begin() + 1, {"-H", "fd://"});
     auto plan = base_plan("dockerd", command);
@@ -150,6 +165,7 @@ void Engine::containerd_changed(service::State state) {
         dockerd_.start();
     } else if (state == service::State::Waiting) {
         log::warn(kComponent, "containerd " + containerd_.snapshot().cause + "; restarting it");
+        if (state_ == EngineState::Ready) enter(EngineState::Unhealthy);
     } else if (state == service::State::Failed) {
         give_up("containerd " + containerd_.snapshot().cause);
     }
@@ -160,6 +176,7 @@ void Engine::dockerd_changed(service::State state) {
     switch (state) {
         case service::State::Starting:
             verified_ = false;
+            check_timer_.cancel();  // whatever was planned was meant for the one before
             return;
         case service::State::Ready:
             return run_check();
@@ -192,7 +209,8 @@ void Engine::give_up(const std::string& cause) {
 }
 
 void Engine::reload() {
-    if (state_ == EngineState::Ready) (void)dockerd_.signal(SIGHUP);
+    reload_when_ready_ = state_ != EngineState::Ready;
+    if (!reload_when_ready_) (void)dockerd_.signal(SIGHUP);
 }
 
 void Engine::check_after(Milliseconds delay) {
@@ -200,20 +218,24 @@ void Engine::check_after(Milliseconds delay) {
 }
 
 void Engine::run_check() {
-    if (helper_ > 0 || dockerd_.state() != service::State::Ready) return;
+    if (helper_ > 0 || state_ == EngineState::Failed || dockerd_.state() != service::State::Ready) return;
     std::vector<std::string> words{"internal-engine-check", setup_.socket_path};
     if (!verified_) words.push_back(setup_.expected_driver);
     run_helper(words, kCheckLimit, [this](int status) { checked(static_cast<Health>(status)); });
 }
 
 void Engine::checked(Health health) {
-    if (dockerd_.state() != service::State::Ready || state_ == EngineState::Stopping) return;
+    if (dockerd_.state() != service::State::Ready || state_ == EngineState::Stopping ||
+        state_ == EngineState::Failed) {
+        return;
+    }
     if (health == Health::Well) {
         failed_checks_ = 0;
         if (!verified_) description_ = helper_words_;
         verified_ = ever_ready_ = true;
         start_timer_.cancel();
         enter(EngineState::Ready);
+        if (reload_when_ready_) reload();
         return check_after(setup_.check_interval);
     }
     if (health == Health::WrongDriver) return give_up(helper_words_);
@@ -225,7 +247,9 @@ void Engine::heal(Health health) {
     failed_checks_ = 0;
     enter(EngineState::Unhealthy);
     const std::string cause = "is alive but does not answer: " + helper_words_;
-    if (health == Health::ContainerdSick && containerd_.state() == service::State::Ready) {
+    if (health == Health::ContainerdSick) {
+        // One that is on its way back needs time, not a kill.
+        if (containerd_.state() != service::State::Ready) return check_after(kRecheck);
         log::warn(kComponent, "containerd " + cause);
         containerd_.restart(cause);
         return check_after(setup_.check_interval);
@@ -295,8 +319,7 @@ void Engine::stopped_step() {
         return;
     }
     containerd_.stop(stop_deadline_);
-    held_socket_.reset();
-    (void)sys::remove_file(setup_.socket_path);
+    close_socket();
     enter(EngineState::Stopped);
     if (const auto done = std::exchange(stop_done_, nullptr)) done();
 }

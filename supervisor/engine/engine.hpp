@@ -28,6 +28,8 @@ struct EngineSetup {
     sys::SocketAccess notify_access{0, 0, 0600};
     std::vector<std::string> containerd_command;
     std::vector<std::string> dockerd_command;  // without -H fd://, which the engine adds
+    // Removed before each start: dockerd takes any process with the number in it for itself.
+    std::string dockerd_pid_file;
     std::vector<std::string> environment;
     std::string expected_driver;
     Milliseconds start_timeout{30'000};
@@ -54,6 +56,8 @@ class Engine {
 
     // Creates the held socket. From now on `docker` waits instead of failing.
     Result<> listen();
+    // Removes the socket again; stop() does it too. For a start that did not come to pass.
+    void close_socket();
     void start();
     // Kills what runs inside, then stops dockerd, then containerd, all within `deadline`; then calls `done`
     // once.
@@ -110,6 +114,7 @@ class Engine {
     bool ever_ready_ =
         false;  // before that, a dockerd that ends by itself has a reason that a restart will not mend
     int early_deaths_ = 0;
+    bool reload_when_ready_ = false;
     loop::Timer start_timer_;
     int failed_checks_ = 0;
     loop::Timer check_timer_;

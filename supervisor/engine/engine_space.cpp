@@ -6,11 +6,16 @@
 #include <unistd.h>
 
 #include "base/strings.hpp"
+#include "engine/caps_mode.hpp"
+#include "engine/shared_directories.hpp"
 #include "engine/space_steps.hpp"
 #include "host/device_directory.hpp"
+#include "host/device_filter.hpp"
 #include "host/id_mapped_mount.hpp"
 #include "host/namespaces.hpp"
+#include "proc/seccomp.hpp"
 #include "sys/files.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -63,13 +68,17 @@ std::optional<LoopbackResolver> loopback_resolver(const std::string& resolv_conf
     return std::nullopt;
 }
 
-Result<UniqueFd> make_devices(const std::vector<std::string>& names, uid_t owner) {
+Result<std::vector<host::DeviceNode>> wanted_devices(const std::vector<std::string>& names) {
     std::vector<host::DeviceNode> nodes = host::standard_devices();
     for (const auto& name : names) {
         SUPERVISOR_TRY_ASSIGN(found, host::find_devices(name));
         nodes.insert(nodes.end(), found.begin(), found.end());
     }
-    return host::make_device_directory(nodes, owner);
+    return nodes;
+}
+
+bool is_version2(const std::vector<SpaceCgroup>& groups) {
+    return groups.size() == 1 && groups.front().controllers.empty();
 }
 
 // Descriptors of the cgroups that the holder is born in or moves to.
@@ -81,7 +90,7 @@ struct Birth {
 Result<Birth> prepare_birth(const std::vector<SpaceCgroup>& groups, uid_t owner) {
     Birth birth;
     for (const auto& group : groups) {
-        const bool version2 = groups.size() == 1 && group.controllers.empty();
+        const bool version2 = is_version2(groups);
         SUPERVISOR_TRY(delegate(group, owner));
         auto opened = version2 ? sys::open_directory(group.directory)
                                : sys::open_file(group.directory + "/cgroup.procs", O_WRONLY);
@@ -93,12 +102,28 @@ Result<Birth> prepare_birth(const std::vector<SpaceCgroup>& groups, uid_t owner)
     return birth;
 }
 
+// In a user namespace no node can be made, so there this is a second lock on the same door.
+Result<> filter_devices(const SpaceInputs& inputs, const std::vector<host::DeviceNode>& devices) {
+    for (const auto& directory : inputs.device_cgroups)
+        SUPERVISOR_TRY(host::attach_device_filter(directory, devices));
+    return {};
+}
+
 }  // namespace
 
 struct EngineSpace::Contained {
     host::NamespaceHolder holder;
     SpaceNetwork network;
     FirewallPrograms firewall;
+    SharedDirectories directories;
+    UniqueFd outer_network;  // while the supervisor is in the engine's
+};
+
+// What caps mode puts on every process of the engine.
+struct EngineSpace::Restricted {
+    host::NamespaceHolder mounts;
+    std::uint64_t bounding_set = 0;
+    std::shared_ptr<const proc::SeccompProgram> seccomp;
 };
 
 Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const SpaceInputs& inputs,
@@ -106,17 +131,59 @@ Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const Space
     EngineSpace space;
     space.mode_ = plan.mode;
     space.spawner_ = &spawner;
-    if (plan.mode != ContainmentMode::Userns) return space;
+    if (plan.mode == ContainmentMode::Off) return space;
+    if (plan.mode == ContainmentMode::Caps) {
+        if (auto restricted = space.restrict(inputs); !restricted)
+            return fail(restricted.error(), "restrict the engine");
+        return space;
+    }
     space.contained_ = std::make_unique<Contained>();
-    space.root_ = plan.ids.first;
-    if (auto built = space.build(plan, inputs); !built) return fail(built.error(), "contain the engine");
+    space.root_ = plan.engine_root();
+    const auto all_mappable = space.move_directories(plan, inputs);
+    if (auto built = space.build(all_mappable, inputs); !built)
+        return fail(built.error(), "contain the engine");
     return space;
+}
+
+Result<> EngineSpace::restrict(const SpaceInputs& inputs) {
+    restricted_ = std::make_unique<Restricted>();
+    restricted_->bounding_set = caps_bounding_set();
+    SUPERVISOR_TRY_ASSIGN(program, proc::compile(caps_seccomp_rules()));
+    restricted_->seccomp = std::make_shared<const proc::SeccompProgram>(std::move(program));
+    SUPERVISOR_TRY_ASSIGN(devices, wanted_devices(inputs.devices));
+    SUPERVISOR_TRY_ASSIGN(directory, host::make_device_directory(devices, 0));
+    SUPERVISOR_TRY(filter_devices(inputs, devices));
+    auto steps = plan_device_space();
+    SUPERVISOR_TRY_ASSIGN(mounts, host::NamespaceHolder::start_mounts_only(std::move(steps.steps)));
+    SUPERVISOR_TRY(mounts.proceed({directory.get()}));
+    SUPERVISOR_TRY(mounts.finish(kSetupPatience));
+    mounts.stop();
+    restricted_->mounts = std::move(mounts);
+    return {};
+}
+
+ContainmentPlan EngineSpace::move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs) {
+    ContainmentPlan result = plan;
+    result.unmappable.clear();
+    if (inputs.stores.empty()) {
+        for (const auto& path : plan.unmappable)
+            unshared_.push_back(path + ": its file system cannot be id-mapped");
+        return result;
+    }
+    contained_->directories = SharedDirectories::move(plan.unmappable, inputs.stores, *spawner_);
+    for (const auto& moved : contained_->directories.moved()) result.mappable.push_back(moved.path);
+    unshared_ = contained_->directories.left();
+    return result;
 }
 
 Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inputs) {
     SUPERVISOR_TRY_ASSIGN(link, plan_link(inputs.taken, inputs.mtu, inputs.ipv6));
     link.resolver = loopback_resolver(inputs.resolv_conf);
     auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
+    SUPERVISOR_TRY(sys::make_directories(inputs.data_directory, 0711));
+    // The holder walks there with the rights of nobody; an engine on the host's ids leaves its directory at
+    // 0710.
+    sys::let_others_pass(inputs.data_directory.substr(0, inputs.data_directory.rfind('/')));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
     SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
     SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));
@@ -137,12 +204,14 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
 Result<std::vector<UniqueFd>> EngineSpace::prepare_mounts(const SpaceInputs& inputs,
                                                           const std::vector<PreparedMount>& mounts) const {
     const int user_namespace = contained_->holder.descriptor(CLONE_NEWUSER);
+    SUPERVISOR_TRY_ASSIGN(devices, wanted_devices(inputs.devices));
+    SUPERVISOR_TRY(filter_devices(inputs, devices));
     std::vector<UniqueFd> prepared;
     for (const auto& mount : mounts) {
         auto made = mount.kind == PreparedMount::Kind::IdMapped
                         ? host::id_mapped_copy(mount.path, user_namespace)
                     : mount.kind == PreparedMount::Kind::AsIs ? host::clone_mount(mount.path)
-                                                              : make_devices(inputs.devices, root_);
+                                                              : host::make_device_directory(devices, root_);
         if (!made) return fail(std::move(made).error());
         prepared.push_back(std::move(*made));
     }
@@ -160,7 +229,20 @@ Result<> EngineSpace::finish(Milliseconds patience) {
     return {};
 }
 
+Result<> EngineSpace::enter_network() {
+    if (!contained_) return {};
+    SUPERVISOR_TRY_ASSIGN(own, host::current_network_namespace());
+    SUPERVISOR_TRY(host::enter_network_namespace(contained_->holder.descriptor(CLONE_NEWNET)));
+    contained_->outer_network = std::move(own);
+    return {};
+}
+
 void EngineSpace::place(proc::ChildPlan& child) const {
+    if (restricted_) {
+        child.namespaces.push_back({restricted_->mounts.descriptor(CLONE_NEWNS), CLONE_NEWNS});
+        child.bounding_set = restricted_->bounding_set;
+        child.seccomp = restricted_->seccomp;
+    }
     if (!contained_) return;
     const auto& holder = contained_->holder;
     // The user namespace first: membership gives the right to enter the others.
@@ -187,6 +269,8 @@ void EngineSpace::kill_all() const noexcept {
 Result<> EngineSpace::remove() {
     if (!contained_) return {};
     kill_all();
+    if (contained_->outer_network)
+        SUPERVISOR_TRY(host::enter_network_namespace(contained_->outer_network.get()));
     auto removed = contained_->network.remove(*spawner_);
     contained_.reset();
     if (!removed) return fail(removed.error(), "remove the engine's network");
@@ -206,6 +290,8 @@ EngineSpace& EngineSpace::operator=(EngineSpace&& other) noexcept {
     mode_ = other.mode_;
     root_ = other.root_;
     spawner_ = other.spawner_;
+    unshared_ = std::move(other.unshared_);
+    restricted_ = std::move(other.restricted_);
     contained_ = std::move(other.contained_);
     return *this;
 }

@@ -31,13 +31,21 @@ struct SpaceInputs {
     // Sockets and generated files that the supervisor and the engine share, at the same path on both sides;
     // becomes the property of the engine's root.
     std::string run_directory = "/run/gocd-supervisor/engine";
-    // v2: one entry, the tree. v1 and hybrid: one a hierarchy.
+    // The held socket, shared with the engine at the same path if it exists already: jobs bind it into their
+    // containers.
+    std::string socket = "/var/run/docker.sock";
+    // Where directories of the agent go that cannot be id-mapped where they are (shared_directories.hpp): on
+    // the file system of the data directory, but not in it. "": they stay, seen with foreign ids.
+    std::string stores;
+    // What the engine and its containers are in. v2: one entry, the tree. v1 and hybrid: one a hierarchy.
     std::vector<SpaceCgroup> cgroups;
     // Below that directory, and existing: where the engine's daemons are (a v2 group with children cannot
     // hold processes itself).
     std::string daemons_group = "daemons";
 
     std::vector<std::string> devices;  // --engine-devices, see host/device_directory.hpp
+    // v2 directories of everything that the engine starts: nothing below may open other devices.
+    std::vector<std::string> device_cgroups;
 
     std::vector<Ipv4Range> taken;  // what the outer namespace has routes to
     unsigned mtu = 1500;           // of the outer interface
@@ -64,6 +72,11 @@ class EngineSpace {
     // For the agent, its jobs and interactive shells: the engine's network, nothing else.
     void place_agent(proc::ChildPlan& child) const;
 
+    // Moves the calling process into the engine's network, after finish(): who attaches to the container
+    // (docker exec, kubectl exec) lands in the network of its first process, and wants to be where jobs are.
+    // remove() moves it back.
+    Result<> enter_network();
+
     ContainmentMode mode() const noexcept { return mode_; }
     // The holder: reaped by the caller. 0 in other modes than userns.
     pid_t holder() const noexcept;
@@ -71,6 +84,10 @@ class EngineSpace {
     void kill_all() const noexcept;
     // Undoes link, rules and mounts. Call it when the holder is reaped; the destructor calls it otherwise.
     Result<> remove();
+
+    // "PATH: reason" for each directory of the agent that the engine sees with foreign ids: its containers
+    // can read there what everybody can, and write nothing.
+    const std::vector<std::string>& unshared() const noexcept { return unshared_; }
 
     // Null in other modes than userns.
     const LinkPlan* link() const noexcept;
@@ -84,6 +101,9 @@ class EngineSpace {
 
   private:
     struct Contained;
+    struct Restricted;
+    Result<> restrict(const SpaceInputs& inputs);
+    ContainmentPlan move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<> build(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<std::vector<UniqueFd>> prepare_mounts(const SpaceInputs& inputs,
                                                  const std::vector<PreparedMount>& mounts) const;
@@ -91,7 +111,9 @@ class EngineSpace {
     ContainmentMode mode_ = ContainmentMode::Off;
     uid_t root_ = 0;
     const proc::Spawner* spawner_ = nullptr;
-    std::unique_ptr<Contained> contained_;
+    std::vector<std::string> unshared_;
+    std::unique_ptr<Contained> contained_;    // userns
+    std::unique_ptr<Restricted> restricted_;  // caps
 };
 
 }  // namespace supervisor::engine

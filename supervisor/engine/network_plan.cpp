@@ -109,6 +109,11 @@ void plan_name_servers(const PlanInput& input, EnginePlan& plan) {
                "the container's own resolvers are reachable from inner containers");
         return;
     }
+    if (input.settings.contained) {
+        decide(plan, Verdict::Ok, "dns", *loopback + ", passed on by the engine's gateway",
+               "it answers only on this container's loopback");
+        return;
+    }
     if (!plan.network.addresses || plan.network.backend == IptablesBackend::None) {
         decide(plan, Verdict::Warn, "dns", "the engine's default (8.8.8.8)",
                fmt::format("the resolver {} answers only on loopback and cannot be passed on", *loopback),

@@ -3,6 +3,8 @@
 #include <sys/mount.h>
 
 #include "base/strings.hpp"
+#include "sys/files.hpp"
+#include "sys/procfs.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -95,6 +97,11 @@ void add_run(Builder& builder, const SpaceInputs& inputs, const std::string& res
     builder.add(mount("run", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755"));
     builder.add(make_directory(inputs.run_directory));
     builder.attach(PreparedMount::Kind::AsIs, inputs.run_directory);
+    if (!inputs.socket.empty() && sys::exists(inputs.socket) &&
+        !sys::path_is_inside(inputs.socket, inputs.run_directory)) {
+        builder.add({Kind::MakeFile, inputs.socket});
+        builder.attach(PreparedMount::Kind::AsIs, inputs.socket);
+    }
     if (resolv_conf.empty()) return;
     builder.add({Kind::MakeFile, kResolvConf, {}, {}, resolv_conf});
     builder.add(optional(mount(kResolvConf, "/etc/resolv.conf", "", MS_BIND)));
@@ -115,6 +122,15 @@ SpaceSteps plan_space(const ContainmentPlan& plan, const SpaceInputs& inputs,
     add_cgroups(builder, inputs);
     add_devices(builder);
     add_run(builder, inputs, resolv_conf);
+    return std::move(builder.result);
+}
+
+SpaceSteps plan_device_space() {
+    Builder builder;
+    // The engine's mounts stay its own; what the supervisor mounts later still arrives.
+    builder.add(mount("", "/", "", MS_REC | MS_SLAVE));
+    builder.add(mount("", "/", "", MS_REC | MS_SHARED));
+    add_devices(builder);
     return std::move(builder.result);
 }
 

@@ -10,7 +10,6 @@
 
 #include "base/strings.hpp"
 #include "engine/plan.hpp"
-#include "sys/capabilities.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -30,15 +29,20 @@ bool is_snapshotter(const std::string& driver) {
 std::string obstacle(const std::string& driver, const host::HostFacts& host) {
     const auto& storage = host.storage;
     if (driver == "overlay2" || driver == "overlayfs") {
-        if (storage.overlay.works() || !storage.overlay.tried()) return {};
+        // Without the right to try, the missing right is the message, not the file system.
+        const bool unknown =
+            !storage.overlay.tried() || storage.overlay.stage == host::OverlayStage::Namespace;
+        if (storage.overlay.works() || unknown) return {};
         return fmt::format("on {} ({}) {}", storage.probed_path, storage.type, describe(storage.overlay));
     }
     if (driver == "fuse-overlayfs") {
         if (!host.has_program("fuse-overlayfs")) return "the program fuse-overlayfs is not installed";
-        if (host.fuse.usable()) return {};
+        if (host.fuse.usable() || host.fuse.can_be_made()) return {};
         if (!host.machine.has_filesystem("fuse")) return "this kernel has no fuse";
-        if (host.fuse.exists) return "/dev/fuse does not open";
-        return host.process.can(sys::kCapMknod) ? "" : "there is no /dev/fuse";
+        const auto why = errno_text(host.fuse.open_error);
+        return host.fuse.exists
+                   ? fmt::format("/dev/fuse does not open ({})", why)
+                   : fmt::format("there is no /dev/fuse and none can be made ({}): --device /dev/fuse", why);
     }
     if (driver == "btrfs" || driver == "zfs") {
         if (storage.type != driver)
@@ -176,7 +180,7 @@ void warn_about_place(const PlanInput& input, EnginePlan& plan) {
     } else if (storage.type == "tmpfs" || storage.type == "ramfs") {
         decide(plan, Verdict::Warn, plan.storage.driver,
                "the data directory is in memory: layers count as memory");
-    } else if (!storage.own_mount && plan.storage.driver == "overlay2") {
+    } else if (!storage.own_mount && plan.suitable()) {
         decide(plan, Verdict::Warn, plan.storage.driver,
                "the data directory is part of the container: it is lost with it", kVolumeFix);
     }

@@ -1,22 +1,21 @@
-// What this kernel and container allow of user namespaces. Everything is found out by trying, in a forked
-// child: versions say little about kernels that distributions patch.
+// What this kernel and container allow of user namespaces. Everything is found out by trying, in namespaces
+// that are gone afterwards: version numbers say little about kernels that distributions patch.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
 
 namespace supervisor::host {
 
-// One thing that was tried: error is its errno, 0 when it worked, kNotTried when an earlier one failed.
-struct Trial {
-    static constexpr int kNotTried = -1;
-    int error = kNotTried;
-    bool works() const { return error == 0; }
-};
+// The parts of a contained engine's home, in the order in which they are tried. The first that fails ends
+// the attempt: the others need it.
+enum class ContainmentNeed { Namespaces, IdMappedData, Devices, Proc, Sysfs, Cgroups, Overlay, Nothing };
 
+// One line of /proc/<pid>/uid_map.
 struct IdMapEntry {
     std::uint32_t inside = 0;
     std::uint32_t outside = 0;
@@ -24,23 +23,21 @@ struct IdMapEntry {
 };
 
 struct ContainmentFacts {
-    // Of this process, from /proc/self/uid_map and gid_map: what can be handed on.
+    bool tried = false;
+    // What failed, and its errno. Nothing: a contained engine can live here.
+    ContainmentNeed missing = ContainmentNeed::Nothing;
+    int error = 0;
+
+    // The ids that this process can hand on.
     std::vector<IdMapEntry> users;
     std::vector<IdMapEntry> groups;
-    std::uint64_t bounding_set = 0;
-
-    Trial namespaces;      // user namespace with pid, net, mount, uts and ipc namespaces
-    Trial id_map;          // mapping ids into it
-    Trial id_mapped_data;  // id-mapped mount of the data directory
-    Trial overlay;         // overlay mount in the user namespace, on the id-mapped data directory
-    Trial proc;            // proc and sysfs in the new namespaces: refused where the outer ones are masked
-    Trial sysfs;
-    Trial cgroup;   // the cgroup file systems
-    Trial devices;  // a tmpfs with device nodes, made outside
+    std::uint64_t max_user_namespaces = 0;  // of /proc/sys/user
+    bool can_cut_capabilities = false;      // CAP_SETPCAP: needed for the weaker mode
+    std::string data_file_system;           // of the data directory, for messages
 
     struct Directory {
         std::string path;
-        Trial id_mapped;
+        int error = 0;  // of an id-mapped mount
     };
     std::vector<Directory> directories;  // the agent's
 };
@@ -51,11 +48,10 @@ struct ContainmentProbe {
     bool cgroup_v2 = false;
 };
 
-// Some 10 ms. Leaves nothing behind but, possibly, the (empty) data directory.
+// Some milliseconds. Leaves nothing behind.
 ContainmentFacts probe_containment(const ContainmentProbe& request,
                                    Milliseconds patience = Milliseconds(3000));
 
-// Lines of /proc/<pid>/uid_map.
 std::vector<IdMapEntry> parse_id_map(std::string_view text);
 
 }  // namespace supervisor::host

@@ -29,6 +29,9 @@ struct ProcessFacts {
     std::uint64_t known_capabilities = 0;  // all that this kernel has
     bool no_new_privileges = false;
     unsigned seccomp_mode = 0;
+    // errno of keyctl(KEYCTL_JOIN_SESSION_KEYRING), which every container start needs and which seccomp
+    // filters of container runtimes refuse; 0: it works, ENOSYS: runtimes do without.
+    int keyring_error = 0;
 
     bool can(unsigned capability) const { return (capabilities >> capability & 1U) != 0; }
     // As `docker run --privileged` starts it: every capability of the kernel and no filter.
@@ -50,8 +53,10 @@ struct StorageFacts {
 
 struct DeviceFacts {
     bool exists = false;
-    int open_error = 0;  // errno of open(O_RDWR); 0: it opens
+    // errno of open(O_RDWR) on it, or on a node that was made to try where it does not exist; 0: it opens.
+    int open_error = 0;
     bool usable() const { return exists && open_error == 0; }
+    bool can_be_made() const { return !exists && open_error == 0; }
 };
 
 struct SecurityFacts {

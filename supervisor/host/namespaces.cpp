@@ -25,9 +25,9 @@ constexpr std::uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
 
 // Like fork, into new namespaces. Whatever has the mounts that are needed here has clone3, too.
-pid_t clone_holder(int cgroup_directory, int* pidfd) {
+pid_t clone_holder(std::uint64_t namespaces, int cgroup_directory, int* pidfd) {
     clone_args arguments{};
-    arguments.flags = kNamespaces | CLONE_PIDFD;
+    arguments.flags = namespaces | CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uintptr_t>(pidfd);
     arguments.exit_signal = SIGCHLD;
     if (cgroup_directory >= 0) {
@@ -75,23 +75,39 @@ std::string describe(const SetupStep& step) {
             return "attach prepared mount at " + step.target;
         case SetupStep::Kind::Write:
             return "write " + step.target;
+        case SetupStep::Kind::Remove:
+            return "remove " + step.target;
     }
     return {};
 }
 
+Result<> NamespaceHolder::fork(std::uint64_t namespaces, const BirthPlace& place,
+                               std::vector<SetupStep> steps) {
+    SUPERVISOR_TRY_ASSIGN(control, control_pair());
+    steps_ = std::move(steps);
+    int pidfd = -1;
+    const pid_t pid = clone_holder(namespaces, place.cgroup_directory, &pidfd);
+    if (pid == 0)
+        run_holder(control.second.get(), (namespaces & CLONE_NEWUSER) != 0, place.cgroup_procs, steps_);
+    if (pid < 0) return fail(system_error("make namespaces"));
+    pid_ = pid;
+    owned_ = true;
+    pidfd_.reset(pidfd);
+    control_ = std::move(control.first);
+    return {};
+}
+
+Result<NamespaceHolder> NamespaceHolder::start_mounts_only(std::vector<SetupStep> steps) {
+    NamespaceHolder holder;
+    SUPERVISOR_TRY(holder.fork(CLONE_NEWNS, {}, std::move(steps)));
+    SUPERVISOR_TRY(holder.open_namespace(CLONE_NEWNS, "mnt"));
+    return holder;
+}
+
 Result<NamespaceHolder> NamespaceHolder::start(const IdRange& ids, const BirthPlace& place,
                                                std::vector<SetupStep> steps) {
-    SUPERVISOR_TRY_ASSIGN(control, control_pair());
     NamespaceHolder holder;
-    holder.steps_ = std::move(steps);
-    int pidfd = -1;
-    const pid_t pid = clone_holder(place.cgroup_directory, &pidfd);
-    if (pid == 0) run_holder(control.second.get(), place.cgroup_procs, holder.steps_);
-    if (pid < 0) return fail(system_error("make namespaces"));
-    holder.pid_ = pid;
-    holder.owned_ = true;
-    holder.pidfd_.reset(pidfd);
-    holder.control_ = std::move(control.first);
+    SUPERVISOR_TRY(holder.fork(kNamespaces, place, std::move(steps)));
     SUPERVISOR_TRY(holder.write_maps(ids));
     SUPERVISOR_TRY(holder.open_namespace(CLONE_NEWUSER, "user"));
     SUPERVISOR_TRY(holder.open_namespace(CLONE_NEWNS, "mnt"));
@@ -148,8 +164,10 @@ Result<> NamespaceHolder::finish(Milliseconds patience) {
     SetupReport report;
     if (::recv(control_.get(), &report, sizeof report, 0) != static_cast<ssize_t>(sizeof report))
         return fail(Error(EPIPE, "set up namespaces: their holder ended"));
+    failed_step_ = report.step < 0 ? -1 : report.step;
     if (report.step != SetupReport::kDone)
         return fail(system_error(report.error, describe_report(report, steps_)).context("set up namespaces"));
+    if (descriptor(CLONE_NEWUSER) < 0) return {};
     return open_namespace(CLONE_NEWCGROUP, "cgroup");
 }
 
@@ -192,11 +210,20 @@ int NamespaceHolder::descriptor(int type) const noexcept {
     return -1;
 }
 
-Result<> write_in_network_namespace(int network_namespace, const std::string& path, std::string_view text) {
-    SUPERVISOR_TRY_ASSIGN(own, sys::open_file("/proc/self/ns/net", O_RDONLY));
+Result<UniqueFd> current_network_namespace() {
+    return sys::open_file("/proc/self/ns/net", O_RDONLY);
+}
+
+Result<> enter_network_namespace(int network_namespace) {
     if (::setns(network_namespace, CLONE_NEWNET) != 0) return fail(system_error("enter network namespace"));
+    return {};
+}
+
+Result<> write_in_network_namespace(int network_namespace, const std::string& path, std::string_view text) {
+    SUPERVISOR_TRY_ASSIGN(own, current_network_namespace());
+    SUPERVISOR_TRY(enter_network_namespace(network_namespace));
     auto written = sys::write_existing(path, text);
-    if (::setns(own.get(), CLONE_NEWNET) != 0) return fail(system_error("return to own network namespace"));
+    SUPERVISOR_TRY(enter_network_namespace(own.get()));
     return written;
 }
 

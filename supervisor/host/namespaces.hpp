@@ -34,6 +34,7 @@ struct SetupStep {
         Mount,          // mount(source, target, type, flags, data)
         Attach,         // mounts[index] of proceed(), at target
         Write,          // one write of `data` to the existing file target
+        Remove,         // unlink target
     };
     Kind kind = Kind::Mount;
     std::string target{};
@@ -57,15 +58,21 @@ std::string describe(const SetupStep& step);
 
 class NamespaceHolder {
   public:
-    // The holder waits for proceed(). Its ids are mapped when this returns; it may still be on its way into
-    // its cgroups.
+    //     // The holder waits for proceed(). Its ids are mapped when this returns; it may still be on its way
+    //     into its
+    // cgroups.
     static Result<NamespaceHolder> start(const IdRange& ids, const BirthPlace& place,
                                          std::vector<SetupStep> steps);
+    // A mount namespace alone, with the caller's ids and rights. It needs no holder once finish() is through:
+    // the descriptor keeps it.
+    static Result<NamespaceHolder> start_mounts_only(std::vector<SetupStep> steps);
 
     // Lets it enter a cgroup namespace (rooted in the cgroup that it is in by now) and do its steps.
     Result<> proceed(const std::vector<int>& mounts);
     // Waits for the steps' end. An error names the step.
     Result<> finish(Milliseconds patience);
+    // After a finish() that failed: the number of the step that did, -1 if it was none of them.
+    int failed_step() const noexcept { return failed_step_; }
 
     NamespaceHolder() = default;
     NamespaceHolder(NamespaceHolder&&) noexcept;
@@ -77,6 +84,8 @@ class NamespaceHolder {
     int pidfd() const noexcept { return pidfd_.get(); }
     // SIGKILL: the kernel kills everything in the pid namespace before the holder counts as ended.
     void kill() const noexcept;
+    // Kills and reaps it; the descriptors stay valid.
+    void stop() noexcept { end(); }
     // From now on somebody else waits for this child. The descriptors stay valid.
     void release() noexcept { owned_ = false; }
 
@@ -85,6 +94,7 @@ class NamespaceHolder {
     int descriptor(int type) const noexcept;
 
   private:
+    Result<> fork(std::uint64_t namespaces, const BirthPlace& place, std::vector<SetupStep> steps);
     Result<> write_maps(const IdRange& ids) const;
     Result<> open_namespace(int type, const char* name);
     void end() noexcept;
@@ -99,7 +109,12 @@ class NamespaceHolder {
     UniqueFd control_;
     std::vector<Namespace> namespaces_;
     std::vector<SetupStep> steps_;
+    int failed_step_ = -1;
 };
+
+// The network namespace that the caller is in, and how to go to another.
+Result<UniqueFd> current_network_namespace();
+Result<> enter_network_namespace(int network_namespace);
 
 // Writes to a file of /proc/sys/net as it is in that network namespace. For single-threaded callers: it moves
 // the caller there and back.

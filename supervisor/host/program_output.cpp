@@ -17,11 +17,11 @@ namespace {
 constexpr std::size_t kMostText = 64 * 1024;
 
 // Only async-signal-safe calls: nothing is allocated after the fork.
-[[noreturn]] void run_child(char* const* argv, char* const* environment, int output, int null) {
+[[noreturn]] void run_child(char* const* argv, char* const* environment, int output, int input) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (::dup2(null, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) ::_exit(126);
+    if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) ::_exit(126);
     ::execve(argv[0], argv, environment);
     ::_exit(errno == ENOENT ? 127 : 126);
 }
@@ -44,18 +44,21 @@ bool read_until_closed(int fd, const Clock& clock, const Deadline& deadline, std
 }  // namespace
 
 Result<ProgramOutput> program_output(const std::vector<std::string>& arguments, Milliseconds patience,
-                                     const std::string& path) {
+                                     std::string_view input) {
     SUPERVISOR_TRY_ASSIGN(pipe, sys::make_pipe());
-    SUPERVISOR_TRY_ASSIGN(null, sys::open_file("/dev/null", O_RDONLY));
+    SUPERVISOR_TRY_ASSIGN(input_pipe, sys::make_pipe());
+    if (input.size() > kMostText) return fail("input for " + arguments.front() + " is too large");
+    SUPERVISOR_TRY(sys::write_all(input_pipe.write.get(), input));
+    input_pipe.write.reset();
     std::vector<char*> argv;
     for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    std::string path_variable = "PATH=" + path;
+    std::string path_variable = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     std::string locale = "LC_ALL=C";
     char* const environment[] = {path_variable.data(), locale.data(), nullptr};
     const pid_t child = ::fork();
     if (child < 0) return fail(system_error("fork for", arguments.front()));
-    if (child == 0) run_child(argv.data(), environment, pipe.write.get(), null.get());
+    if (child == 0) run_child(argv.data(), environment, pipe.write.get(), input_pipe.read.get());
     pipe.write.reset();
 
     ProgramOutput output;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -15,9 +16,9 @@ struct ProgramOutput {
     std::string text;  // stdout and stderr together, at most 64 KiB
 };
 
-// `arguments[0]` is the full path. Killed after `patience`, which is then an error.
+// `arguments[0]` is the full path. Killed after `patience`, which is then an error. `input` is what it can
+// read; at most what fits into a pipe (64 KiB).
 Result<ProgramOutput> program_output(const std::vector<std::string>& arguments,
-                                     Milliseconds patience = Milliseconds(5000),
-                                     const std::string& path = "/usr/sbin:/usr/bin:/sbin:/bin");
+                                     Milliseconds patience = Milliseconds(5000), std::string_view input = {});
 
 }  // namespace supervisor::host

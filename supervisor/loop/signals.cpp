@@ -19,6 +19,12 @@ Result<Signals> Signals::block_all() {
     return signals;
 }
 
+void Signals::release() {
+    watch_.reset();
+    fd_.reset();
+    (void)::sigprocmask(SIG_SETMASK, &original_, nullptr);
+}
+
 Result<> Signals::deliver(EventLoop& loop, std::function<void(const Signal&)> handler) {
     const int fd = fd_.get();
     auto read_all = [fd, handler = std::move(handler)](std::uint32_t) {

@@ -22,6 +22,9 @@ class Signals {
     // SYS). Call it first in main, once.
     static Result<Signals> block_all();
 
+    // Undoes block_all(): for a process that turns out to live without a loop.
+    void release();
+
     // Calls `handler` for each signal, SIGCHLD included, before other descriptors of the same turn are
     // served.
     Result<> deliver(EventLoop& loop, std::function<void(const Signal&)> handler);

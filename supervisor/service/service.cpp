@@ -35,7 +35,7 @@ const Service::Action Service::kActions[kStates][kEvents] = {
     {nullptr, &Service::begin_stop, nullptr, &Service::after_death, nullptr, &Service::kill_now},
     /* Waiting  */ {&Service::launch, &Service::finish_stop, nullptr, nullptr, &Service::launch, nullptr},
     /* Stopping */
-    {nullptr, &Service::begin_stop, nullptr, &Service::finish_stop, &Service::next_rung, nullptr},
+    {nullptr, &Service::hurry, nullptr, &Service::finish_stop, &Service::next_rung, nullptr},
     /* Failed   */ {&Service::launch, &Service::finish_stop, nullptr, nullptr, nullptr, nullptr},
 };
 
@@ -58,7 +58,7 @@ void Service::start() {
 }
 
 void Service::stop(Deadline deadline) {
-    stop_deadline_ = deadline;
+    if (state() != State::Stopping || deadline.end() < stop_deadline_.end()) stop_deadline_ = deadline;
     handle(Event::Stop);
 }
 
@@ -67,7 +67,7 @@ void Service::notify_ready() {
 }
 
 void Service::restart(const std::string& cause) {
-    snapshot_.cause = cause;
+    kill_cause_ = cause;
     handle(Event::RestartAsked);
 }
 
@@ -89,6 +89,7 @@ void Service::enter(State state) {
 void Service::launch() {
     started_at_ = loop_.clock().now();
     words_are_a_cause_ = false;
+    kill_cause_.clear();
     auto plan = hooks_.plan();
     auto pid = plan ? processes_.start(*plan, hooks_.output,
                                        [this](const proc::ExitStatus& status) { died(status); })
@@ -100,10 +101,9 @@ void Service::launch() {
         return;
     }
     snapshot_.pid = *pid;
-    snapshot_.cause.clear();
     if (spec_.start_timeout.count() > 0) {
         timer_ = loop_.after(spec_.start_timeout, [this] {
-            snapshot_.cause = "not ready after " + format_duration(spec_.start_timeout);
+            kill_cause_ = "not ready after " + format_duration(spec_.start_timeout);
             handle(Event::TimedOut);
         });
     }
@@ -130,7 +130,8 @@ void Service::died(const proc::ExitStatus& status) {
 }
 
 void Service::after_death() {
-    if (snapshot_.cause.empty()) {
+    snapshot_.cause = kill_cause_;
+    if (kill_cause_.empty()) {
         snapshot_.cause = snapshot_.last_exit + (words_are_a_cause_ ? ": " + last_words_ : std::string());
     }
     const auto verdict = hooks_.after_exit ? hooks_.after_exit(last_status_) : AfterExit::Restart;
@@ -157,8 +158,20 @@ void Service::wait_before_restart() {
 
 void Service::begin_stop() {
     rung_ = 0;
-    if (snapshot_.state != State::Stopping) enter(State::Stopping);
+    snapshot_.killed = false;
+    enter(State::Stopping);
     next_rung();
+}
+
+// Asked to stop again: only the deadline moves. A signal that comes twice means something else to some
+// programs.
+void Service::hurry() {
+    if (timer_ && stop_deadline_.end() < rung_end_) wait_for_rung(stop_deadline_.end());
+}
+
+void Service::wait_for_rung(TimePoint end) {
+    rung_end_ = end;
+    timer_ = loop_.at(end, [this] { handle(Event::TimedOut); });
 }
 
 // Each rung waits its grace, but never past the deadline; behind the last rung, and at the deadline, comes
@@ -167,14 +180,14 @@ void Service::begin_stop() {
 void Service::next_rung() {
     const bool out_of_time = stop_deadline_.expired(loop_.clock());
     if (rung_ >= spec_.stop_ladder.size() || (out_of_time && rung_ > 0)) {
+        snapshot_.killed = true;
         send(SIGKILL);
         timer_.cancel();
         return;
     }
     const auto& rung = spec_.stop_ladder[rung_++];
     send(rung.signal);
-    timer_ =
-        loop_.at(stop_deadline_.stage(loop_.clock(), rung.grace).end(), [this] { handle(Event::TimedOut); });
+    wait_for_rung(stop_deadline_.stage(loop_.clock(), rung.grace).end());
 }
 
 void Service::send(int number) {

@@ -66,6 +66,7 @@ struct Snapshot {
     int restarts = 0;
     std::string last_exit;  // "killed by SIGKILL"; empty before the first end
     std::string cause;      // why the last restart or failure happened
+    bool killed = false;    // the last stop ended with SIGKILL
 };
 
 class Service {
@@ -75,7 +76,8 @@ class Service {
     Service& operator=(const Service&) = delete;
 
     void start();
-    // Runs the stop ladder; every grace is cut to what `deadline` leaves. Ends in Stopped.
+    // Runs the stop ladder; every grace is cut to what `deadline` leaves. Ends in Stopped. A second call
+    // sends nothing again, it only shortens the deadline.
     void stop(Deadline deadline);
     // The process says that it is ready (READY=1).
     void notify_ready();
@@ -107,6 +109,8 @@ class Service {
     void after_death();
     void kill_now();
     void begin_stop();
+    void hurry();
+    void wait_for_rung(TimePoint end);
     void send(int number);
     void next_rung();
     void finish_stop();
@@ -126,6 +130,8 @@ class Service {
     TimePoint started_at_{};
     Deadline stop_deadline_ = Deadline::never();
     std::size_t rung_ = 0;
+    TimePoint rung_end_{};
+    std::string kill_cause_;  // why we killed it ourselves
     proc::ExitStatus last_status_{};
     std::string last_words_;
     bool words_are_a_cause_ = false;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -118,6 +119,21 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
     return read_file_at(AT_FDCWD, path, limit);
 }
 
+Result<std::string> read_beginning(const std::string& path, std::size_t limit) {
+    SUPERVISOR_TRY_ASSIGN(fd, open_file(path, O_RDONLY));
+    std::string text(limit, '\0');
+    std::size_t filled = 0;
+    while (filled < limit) {
+        const auto got = ::read(fd.get(), text.data() + filled, limit - filled);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail(system_error("read", path));
+        if (got == 0) break;
+        filled += static_cast<std::size_t>(got);
+    }
+    text.resize(filled);
+    return text;
+}
+
 std::string read_file_or(const std::string& path, std::string otherwise) {
     auto text = read_file(path);
     return text ? std::move(*text) : std::move(otherwise);
@@ -157,6 +173,12 @@ Result<> replace_file(const std::string& path, std::string_view text, mode_t mod
     return {};
 }
 
+Result<> make_link(const std::string& target, const std::string& path) {
+    SUPERVISOR_TRY(remove_file(path));
+    if (::symlink(target.c_str(), path.c_str()) != 0) return fail(system_error("make link", path));
+    return {};
+}
+
 Result<> make_directories(const std::string& path, mode_t mode) {
     for (std::size_t at = 1; at != std::string::npos;) {
         at = path.find('/', at);
@@ -179,6 +201,11 @@ Result<> remove_tree(const std::string& path) {
     return remove_entry(AT_FDCWD, path, path, status.st_dev);
 }
 
+Result<> rename_path(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) return fail(system_error("rename " + from + " to", to));
+    return {};
+}
+
 Result<> remove_file(const std::string& path) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(system_error("remove", path));
     return {};
@@ -193,6 +220,19 @@ Result<std::uint64_t> file_size(const std::string& path) {
     if (::stat(path.c_str(), &status) != 0) return fail(system_error("stat", path));
     if (!S_ISREG(status.st_mode)) return fail(path + " is not a regular file");
     return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<std::int64_t> modification_time(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return fail(system_error("stat", path));
+    return status.st_mtim.tv_sec;
+}
+
+Result<DiskSpace> disk_space(const std::string& path) {
+    struct statvfs status {};
+    if (::statvfs(path.c_str(), &status) != 0) return fail(system_error("examine file system of", path));
+    return DiskSpace{std::uint64_t{status.f_blocks} * status.f_frsize,
+                     std::uint64_t{status.f_bavail} * status.f_frsize};
 }
 
 bool is_directory(const std::string& path) {

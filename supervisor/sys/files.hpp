@@ -24,6 +24,9 @@ Result<std::string> read_file_at(int directory, const std::string& name, std::si
 // The file's text, or `otherwise` when it cannot be read.
 std::string read_file_or(const std::string& path, std::string otherwise = {});
 
+// The first `limit` bytes, or fewer if the file is shorter.
+Result<std::string> read_beginning(const std::string& path, std::size_t limit);
+
 // One write(2) to an existing file, as kernel interface files want it. Never creates.
 Result<> write_existing(const std::string& path, std::string_view text);
 Result<> write_existing_at(int directory, const std::string& name, std::string_view text);
@@ -41,16 +44,31 @@ struct Owner {
 Result<> replace_file(const std::string& path, std::string_view text, mode_t mode,
                       const Owner* owner = nullptr);
 
+// A symbolic link at `path`; one that is there is replaced.
+Result<> make_link(const std::string& target, const std::string& path);
+
 // mkdir -p; existing directories are fine and keep their mode.
 Result<> make_directories(const std::string& path, mode_t mode = 0755);
 // rm -r that never follows a link and stays on the file system where it began; a missing path is fine.
 Result<> remove_tree(const std::string& path);
+// rename(2): within one file system, replacing a file that is at `to`.
+Result<> rename_path(const std::string& from, const std::string& to);
 // Unlinks a file if it is there.
 Result<> remove_file(const std::string& path);
 
 bool exists(const std::string& path);
 // Size of a regular file in bytes.
 Result<std::uint64_t> file_size(const std::string& path);
+// Seconds since 1970.
+Result<std::int64_t> modification_time(const std::string& path);
+
+struct DiskSpace {
+    std::uint64_t size;       // bytes
+    std::uint64_t available;  // to unprivileged users
+};
+// Of the file system that holds `path`.
+Result<DiskSpace> disk_space(const std::string& path);
+
 bool is_directory(const std::string& path);
 // Names in a directory, sorted, without "." and "..".
 Result<std::vector<std::string>> list_directory(const std::string& path);

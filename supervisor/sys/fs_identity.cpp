@@ -1,6 +1,7 @@
 #include "sys/fs_identity.hpp"
 
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 
 #include <string>
 #include <utility>
@@ -19,7 +20,7 @@ gid_t present_group() {
 }  // namespace
 
 Result<FsIdentity> FsIdentity::take(uid_t user, gid_t group) {
-    FsIdentity identity(present_user(), present_group());
+    FsIdentity identity(present_user(), present_group(), ::prctl(PR_GET_DUMPABLE));
     ::setfsgid(group);
     ::setfsuid(user);
     if (present_user() == user && present_group() == group) return identity;
@@ -30,12 +31,14 @@ Result<FsIdentity> FsIdentity::take(uid_t user, gid_t group) {
 FsIdentity::FsIdentity(FsIdentity&& other) noexcept
     : former_user_(other.former_user_),
       former_group_(other.former_group_),
+      former_dumpable_(other.former_dumpable_),
       active_(std::exchange(other.active_, false)) {}
 
 FsIdentity::~FsIdentity() {
     if (!active_) return;
     ::setfsuid(former_user_);
     ::setfsgid(former_group_);
+    if (former_dumpable_ == 1) (void)::prctl(PR_SET_DUMPABLE, 1);
 }
 
 }  // namespace supervisor::sys

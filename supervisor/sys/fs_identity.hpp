@@ -23,9 +23,11 @@ class FsIdentity {
     ~FsIdentity();
 
   private:
-    FsIdentity(uid_t user, gid_t group) : former_user_(user), former_group_(group) {}
+    FsIdentity(uid_t user, gid_t group, int dumpable)
+        : former_user_(user), former_group_(group), former_dumpable_(dumpable) {}
     uid_t former_user_;
     gid_t former_group_;
+    int former_dumpable_;
     bool active_ = true;
 };
 

@@ -3,7 +3,10 @@
 #include <sys/mount.h>
 
 #include <csignal>
+#include <cstdint>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include "agent/fetch_result.hpp"
 #include "support.hpp"
@@ -277,17 +280,7 @@ class FetchTls : public Fetch {
   protected:
     void SetUp() override {
         Fetch::SetUp();
-        ASSERT_EQ(shell("cd " + directory_.path() + R"( && set -e
-            ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $1.key -out $1.pem -days 2 -subj "/CN=$1"; }
-            leaf() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $1.key -out $1.csr -subj "/CN=$1"
-                     printf 'subjectAltName=%s\n' "$3" > $1.ext
-                     openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -out $1.pem -days 2 -extfile $1.ext; }
-            ca root; ca other
-            leaf server root IP:127.0.0.1; leaf elsewhere root DNS:elsewhere.invalid
-            leaf client root DNS:client; leaf stranger other DNS:stranger
-            printf 'open sesame\n' > passphrase
-            openssl pkcs8 -topk8 -in client.key -out locked.key -passout pass:'open sesame')"),
-                  0);
+        ASSERT_TRUE(make_certificates(directory_.path()));
     }
     std::unique_ptr<StubServer> serve_tls(const std::string& certificate,
                                           std::vector<std::string> options = {}) {

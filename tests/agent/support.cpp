@@ -5,12 +5,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include "base/strings.hpp"
@@ -40,12 +42,25 @@ Environment with_path(Environment environment) {
 
 }  // namespace
 
+std::vector<pid_t> processes_in(const std::string& directory) {
+    std::vector<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::error_code gone;
+        const auto process = std::atoi(entry.path().filename().c_str());
+        const auto place =
+            process == 0 ? std::string() : std::filesystem::read_symlink(entry.path() / "cwd", gone).string();
+        if (place == directory || place.starts_with(directory + '/')) found.push_back(process);
+    }
+    return found;
+}
+
 TempDir::TempDir() {
     std::string pattern = std::filesystem::temp_directory_path().string() + "/agent-level-XXXXXX";
     path_ = ::mkdtemp(pattern.data());
 }
 
 TempDir::~TempDir() {
+    for (const auto process : processes_in(path_)) ::kill(process, SIGKILL);
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
 }
@@ -81,6 +96,22 @@ int shell(const std::string& command) {
     const TempDir directory;
     Child child({"sh", "-c", command}, directory / "sh");
     return child.wait();
+}
+
+bool make_certificates(const std::string& directory) {
+    return shell("cd " + directory + R"( && set -e
+        key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+        root() { openssl req -x509 $key -keyout $1.key -out $1.pem -days 2 -subj "/CN=$1"; }
+        leaf() {
+            openssl req $key -keyout $1.key -out $1.csr -subj "/CN=$1"
+            printf 'subjectAltName=%s\n' "$3" > $1.ext
+            openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -out $1.pem -days 2 -extfile $1.ext
+        }
+        root root; root other
+        leaf server root IP:127.0.0.1; leaf elsewhere root DNS:elsewhere.invalid
+        leaf client root DNS:client; leaf stranger other DNS:stranger
+        printf 'open sesame\n' > passphrase
+        openssl pkcs8 -topk8 -in client.key -out locked.key -passout file:passphrase)") == 0;
 }
 
 void nap(milliseconds time) {
@@ -136,6 +167,7 @@ StubServer::StubServer(const TempDir& directory, std::vector<std::string> option
     child_ = std::make_unique<Child>(options, prefix_);
     eventually([this] { return !read_text(prefix_ + ".port").empty() || !child_->running(); });
     port_ = std::atoi(read_text(prefix_ + ".port").c_str());
+    if (port_ == 0) throw std::runtime_error("the stub server did not start: " + child_->err());
 }
 
 std::string StubServer::url(const std::string& scheme, const std::string& host) const {

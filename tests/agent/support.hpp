@@ -16,6 +16,10 @@ namespace agent_level {
 using Environment = std::vector<std::string>;
 using std::chrono::milliseconds;
 
+// Whoever has its working directory at or below `directory`.
+std::vector<pid_t> processes_in(const std::string& directory);
+
+// Gone with everything below it, and with the processes that work there.
 class TempDir {
   public:
     TempDir();
@@ -37,6 +41,11 @@ std::string md5_of(const std::string& path);
 void make_file(const std::string& path, std::size_t size);
 // Runs a shell command; its exit status.
 int shell(const std::string& command);
+
+// In `directory`, as NAME.pem and NAME.key: the roots root and other; server (127.0.0.1), elsewhere (another
+// name) and client, signed by root; stranger, signed by other; locked.key, the client's key behind the words
+// in `passphrase`.
+bool make_certificates(const std::string& directory);
 
 // Calls `condition` until it holds or the time is up.
 template <class Condition>

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 
 #include "base/strings.hpp"
 #include "sys/files.hpp"
+#include "sys/procfs.hpp"
 #include "sys/unix_socket.hpp"
 
 namespace supervisor::contain {
@@ -73,14 +75,19 @@ ContainedEngine::ContainedEngine(const EngineOptions& options) : options_(option
     keep_base_ = !options_.base.empty();
     base_ = keep_base_ ? options_.base : ::mkdtemp(pattern);
     ::chmod(base_.c_str(), 0755);
-    cgroup_name_ = fmt::format("contain-test-{}", ::getpid());
+    cgroup_name_ = fmt::format("contain-test-{}-{}", ::getpid(), options_.number);
     for (const char* name : {"/data", "/work"}) (void)sys::make_directories(base_ + name);
-    plan_.mode = options_.mode;
-    plan_.mappable = {work_directory()};
     inputs_.data_directory = data_directory();
-    inputs_.run_directory = fmt::format("/run/contain-test-{}", ::getpid());
+    inputs_.run_directory = fmt::format("/run/contain-test-{}-{}", ::getpid(), options_.number);
+    inputs_.socket = inputs_.run_directory + ".sock";
+    inputs_.stores = base_ + "/stores";
     inputs_.devices = options_.devices;
-    inputs_.resolv_conf = sys::read_file_or("/etc/resolv.conf");
+    inputs_.resolv_conf =
+        options_.resolv_conf.empty() ? sys::read_file_or("/etc/resolv.conf") : options_.resolv_conf;
+    for (const auto& route : sys::parse_routes(sys::read_file_or("/proc/net/route")))
+        inputs_.taken.push_back({route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
+    inputs_.ipv6 = options_.ipv6;
+    inputs_.mtu = options_.mtu;
     inputs_.firewall.iptables_restore = proc::find_executable("iptables-restore", kEnvironment).value_or("");
     inputs_.firewall.ip6tables_restore =
         proc::find_executable("ip6tables-restore", kEnvironment).value_or("");
@@ -112,6 +119,8 @@ void ContainedEngine::make_cgroups() {
         if (group.controllers == "systemd") group.controllers = "name=systemd";
         if (group.controllers == "unified" || is_version2()) group.controllers.clear();
         (void)sys::make_directories(base);
+        for (const char* controller : {"+cpu", "+cpuset", "+io", "+memory", "+pids"})
+            if (is_version2()) (void)sys::write_existing(base + "/cgroup.subtree_control", controller);
         for (const char* file : {"/cpuset.cpus", "/cpuset.mems"})
             if (sys::exists(base + file))
                 (void)sys::write_existing(base + file, trim(sys::read_file_or(mount + file)));
@@ -121,8 +130,16 @@ void ContainedEngine::make_cgroups() {
                 if (sys::exists(base + file))
                     (void)sys::write_existing(base + name + file, trim(sys::read_file_or(mount + file)));
         }
+        if (is_version2()) inputs_.device_cgroups = {group.directory};
         inputs_.cgroups.push_back(std::move(group));
     }
+}
+
+// What the end of a holder does in a space.
+void ContainedEngine::kill_cgroups() {
+    for (const auto& group : inputs_.cgroups)
+        (void)outside("for f in $(find " + group.directory +
+                      " -name cgroup.procs); do for p in $(cat $f); do kill -9 $p; done; done");
 }
 
 void ContainedEngine::remove_cgroups() {
@@ -137,6 +154,17 @@ void ContainedEngine::remove_cgroups() {
 
 Result<> ContainedEngine::start_space() {
     make_cgroups();
+    SUPERVISOR_TRY(sys::make_directories(inputs_.run_directory));
+    last_ = now();
+    auto directories = options_.directories;
+    directories.push_back(work_directory());
+    const auto facts = host::probe_containment({data_directory(), directories, is_version2()});
+    mark("probe");
+    SUPERVISOR_TRY_ASSIGN(plan, engine::plan_containment(options_.request, facts));
+    plan_ = plan;
+    const auto root = plan_.engine_root();
+    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(inputs_.socket, {root, 0, 0660}));
+    listener_ = std::move(listener);
     last_ = now();
     auto space = engine::EngineSpace::create(plan_, inputs_, spawner_);
     mark("space");
@@ -185,10 +213,10 @@ Result<> ContainedEngine::start_containerd() {
     const std::string config = inputs_.run_directory + "/containerd.toml";
     SUPERVISOR_TRY(sys::replace_file(
         config,
-        fmt::format("version = 2\nroot = \"{}/containerd/daemon\"\nstate = \"/run/containerd\"\n"
+        fmt::format("version = 2\nroot = \"{0}/containerd/daemon\"\nstate = \"{1}/containerd\"\n"
                     "disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n"
-                    "[grpc]\naddress = \"/run/containerd/containerd.sock\"\n",
-                    data_directory()),
+                    "[grpc]\naddress = \"{1}/containerd/containerd.sock\"\n",
+                    data_directory(), state_directory()),
         0644));
     proc::ChildPlan plan;
     plan.name = "containerd";
@@ -198,10 +226,6 @@ Result<> ContainedEngine::start_containerd() {
 }
 
 Result<> ContainedEngine::start_dockerd() {
-    const std::string socket = inputs_.run_directory + "/docker.sock";
-    (void)sys::remove_file(socket);
-    SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(socket, {0, 0, 0666}));
-    listener_ = std::move(listener);
     const std::string config = inputs_.run_directory + "/daemon.json";
     // Engine 20.10 insists on writing a key beside its configuration; later ones have none.
     SUPERVISOR_TRY(
@@ -215,18 +239,27 @@ Result<> ContainedEngine::start_dockerd() {
                       "--config-file",
                       config,
                       "--containerd",
-                      "/run/containerd/containerd.sock",
+                      state_directory() + "/containerd/containerd.sock",
                       "--data-root",
                       data_directory(),
                       "--live-restore",
                       "--cgroup-parent",
-                      "/containers",
+                      contained() ? "/containers" : "/" + cgroup_name_ + "/engine/containers",
                       "--log-level",
                       "warn",
                       "--bip",
                       "10.219.0.1/24",
                       "--default-address-pool",
-                      "base=10.219.64.0/18,size=26"};
+                      "base=10.219.64.0/18,size=26",
+                      "--mtu",
+                      std::to_string(options_.mtu)};
+    if (!contained()) {
+        for (const std::string& argument :
+             {"--exec-root=" + state_directory() + "/docker",
+              "--pidfile=" + state_directory() + "/docker.pid",
+              std::string("--add-runtime=adapted=") + OCI_RUNTIME, std::string("--default-runtime=adapted")})
+            plan.arguments.push_back(argument);
+    }
     for (const auto& argument : options_.dockerd_arguments) plan.arguments.push_back(argument);
     plan.descriptors.push_back({listener_.get(), 3});
     plan.listen_descriptors = 1;
@@ -249,7 +282,7 @@ Output ContainedEngine::run(proc::ChildPlan plan) {
     plan.descriptors.push_back({text.get(), 1});
     plan.descriptors.push_back({text.get(), 2});
     if (plan.environment.empty()) plan.environment = kEnvironment;
-    plan.environment.push_back("DOCKER_HOST=unix://" + inputs_.run_directory + "/docker.sock");
+    plan.environment.push_back("DOCKER_HOST=unix://" + inputs_.socket);
     auto child = spawner_.spawn(plan);
     if (!child) return {127, child.error().message()};
     int status = 0;
@@ -287,6 +320,29 @@ Output ContainedEngine::outside(const std::string& script) {
     return run(std::move(plan));
 }
 
+Output ContainedEngine::in_network(const std::string& script, int network_namespace) {
+    proc::ChildPlan plan;
+    plan.name = "script";
+    plan.executable = "/bin/sh";
+    plan.arguments = {"sh", "-c", script};
+    plan.namespaces = {{network_namespace, CLONE_NEWNET}};
+    return run(std::move(plan));
+}
+
+std::string ContainedEngine::serve(const std::string& text) {
+    const std::string directory = base_ + "/" + text;
+    (void)sys::make_directories(directory);
+    (void)sys::replace_file(directory + "/index.html", text + "\n", 0644);
+    return directory;
+}
+
+Result<> ContainedEngine::restart_dockerd() {
+    (void)proc::send_signal(daemons_.back(), SIGKILL);
+    (void)::waitpid(daemons_.back().pid, nullptr, 0);
+    daemons_.pop_back();
+    return start_dockerd();
+}
+
 Output ContainedEngine::inside(const std::string& script) {
     proc::ChildPlan plan;
     plan.name = "script";
@@ -299,6 +355,7 @@ Output ContainedEngine::inside(const std::string& script) {
 void ContainedEngine::stop() {
     last_ = now();
     space_.kill_all();
+    if (!contained()) kill_cgroups();
     for (const auto& daemon : daemons_) {
         (void)proc::send_signal(daemon, SIGKILL);
         (void)::waitpid(daemon.pid, nullptr, 0);
@@ -306,9 +363,14 @@ void ContainedEngine::stop() {
     daemons_.clear();
     if (space_.holder() > 0) (void)::waitpid(space_.holder(), nullptr, 0);
     mark("all killed");
+    if (!contained()) {
+        (void)outside("grep -o ' " + base_ + "[^ ]*\\| " + inputs_.run_directory +
+                      "[^ ]*' /proc/self/mountinfo | sort -ru | xargs -r umount -l");
+    }
     (void)space_.remove();
     mark("space removed");
     listener_.reset();
+    (void)sys::remove_file(inputs_.socket);
     remove_cgroups();
     (void)sys::remove_tree(inputs_.run_directory);
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,13 @@
 #include "proc/spawn.hpp"
 
 namespace supervisor::contain {
+
+// Skips the test where a contained engine cannot be tried, and fails it in CI.
+#define SUPERVISOR_CONTAIN_OR_SKIP()                        \
+    if (const auto reason = missing(); !reason.empty()) {   \
+        if (std::getenv("CI") != nullptr) FAIL() << reason; \
+        GTEST_SKIP() << reason;                             \
+    }
 
 // Why a contained engine cannot be tried on this machine, "" if it can.
 std::string missing();
@@ -24,10 +32,15 @@ struct Output {
 };
 
 struct EngineOptions {
-    engine::ContainmentMode mode = engine::ContainmentMode::Userns;
+    engine::ContainmentRequest request = engine::ContainmentRequest::Userns;
     std::vector<std::string> devices;
     std::vector<std::string> dockerd_arguments;
-    std::string base;  // kept directory to use; "" for a new one
+    std::string base;                      // kept directory to use; "" for a new one
+    std::string resolv_conf;               // of the outer container; "" for the machine's
+    std::vector<std::string> directories;  // the agent's, besides work_directory()
+    bool ipv6 = false;
+    unsigned mtu = 1500;
+    int number = 0;  // tells engines of one process apart
 };
 
 class ContainedEngine {
@@ -46,8 +59,14 @@ class ContainedEngine {
     Output as_job(const std::string& script, uid_t user = 0);
     // A shell script where the test is: outside.
     Output outside(const std::string& script);
+    // The same in another network.
+    Output in_network(const std::string& script, int network_namespace);
     // A shell script inside, as the engine's own daemons run.
     Output inside(const std::string& script);
+
+    // A directory for a web server whose only page is `text`.
+    std::string serve(const std::string& text);
+    Result<> restart_dockerd();  // with SIGKILL, as a crash
 
     void stop();
 
@@ -56,9 +75,13 @@ class ContainedEngine {
     std::string data_directory() const { return base_ + "/data"; }
     std::string work_directory() const { return base_ + "/work"; }
     const std::vector<std::pair<std::string, double>>& times() const { return times_; }
-    const engine::SpaceInputs& inputs() const { return inputs_; }
+    engine::SpaceInputs& inputs() { return inputs_; }
 
   private:
+    bool contained() const { return plan_.mode == engine::ContainmentMode::Userns; }
+    // Where the engine has its own run-time files: outside a space they must not meet another engine's.
+    std::string state_directory() const { return contained() ? "/run" : inputs_.run_directory + "/state"; }
+    void kill_cgroups();
     void make_cgroups();
     void remove_cgroups();
     Result<> start_containerd();

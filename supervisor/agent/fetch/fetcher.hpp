@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "agent/fetch/http.hpp"
 #include "agent/fetch/options.hpp"

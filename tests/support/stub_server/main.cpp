@@ -6,7 +6,9 @@
 #include <csignal>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 

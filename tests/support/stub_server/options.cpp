@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 

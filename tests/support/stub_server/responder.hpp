@@ -1,8 +1,11 @@
 // Sends an answer, with the fault that the options ask for.
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "go_server.hpp"
 #include "options.hpp"

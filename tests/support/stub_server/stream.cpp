@@ -86,6 +86,10 @@ supervisor::Result<TlsContext> make_tls_context(const std::string& certificate, 
         }
         SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     }
+    // Without a context of its own, a resumed session with a client certificate is refused.
+    constexpr std::string_view kSessions = "stub";
+    SSL_CTX_set_session_id_context(context.get(), reinterpret_cast<const unsigned char*>(kSessions.data()),
+                                   kSessions.size());
     return context;
 }
 

@@ -129,9 +129,32 @@ TEST_F(Directories, ForgetAnotherElasticAgent) {
 TEST_F(Directories, NameTheFixWhenTheVolumeIsNotWritable) {
     if (geteuid() != 0) GTEST_SKIP() << "needs root, to be refused as somebody else";
     fs::permissions(root_, fs::perms(0755));
+    fs::create_directory(root_ + "/volume/of-somebody");
     const auto prepared = prepare_directories(settings_, LaunchMode::Direct, Owner{1000, 0});
     ASSERT_FALSE(prepared);
     EXPECT_THAT(prepared.error().message(), HasSubstr("chown 1000:0"));
+}
+
+TEST_F(Directories, OfAnImageThatIsRootsServeTheWrapperToo) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root, to work as somebody else";
+    fs::permissions(root_, fs::perms(0755));
+    fs::create_directory(root_ + "/home/run");
+    std::ofstream(root_ + "/home/run/.ignore") << "";
+    const auto prepared = prepare_directories(settings_, LaunchMode::Wrapper, Owner{1000, 0});
+    ASSERT_TRUE(prepared) << prepared.error().message();
+    struct stat status = {};
+    ASSERT_EQ(stat((root_ + "/home/run").c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 1000U);
+    ASSERT_EQ(stat((root_ + "/home/wrapper-config/wrapper-properties.conf").c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 0U);
+}
+
+TEST_F(Directories, ThatAreEmptyAndRootsAreGivenToTheAgent) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root, to work as somebody else";
+    fs::permissions(root_, fs::perms(0755));
+    const auto prepared = prepare_directories(settings_, LaunchMode::Direct, Owner{1000, 0});
+    ASSERT_TRUE(prepared) << prepared.error().message();
+    EXPECT_THAT(prepared->notes, ElementsAre(HasSubstr("/volume was empty"), HasSubstr("/work was empty")));
 }
 
 TEST_F(Directories, BelongToTheAgentAndTrapsLeadNowhere) {
@@ -182,7 +205,7 @@ TEST_F(Directories, LaunchFactsAreReadFromTheImage) {
     fs::create_directories(root_ + "/jre");
     std::ofstream(root_ + "/jre/release") << "JAVA_RUNTIME_VERSION=\"25\"\n";
     std::ofstream(root_ + "/home/agent.aot") << "12345";
-    std::ofstream(root_ + "/home/agent.aot.record") << "jre=25\nsize=5\nflag=-X\n";
+    std::ofstream(root_ + "/home/agent.aot.record") << "jre=25\nsize=5\nsum=1\nflag=-X\n";
     const auto facts = read_launch_facts(settings_, "/bin/sh", root_ + "/baked", root_ + "/home/agent.aot");
     EXPECT_TRUE(facts.has_fetcher);
     EXPECT_FALSE(facts.has_bootstrapper);

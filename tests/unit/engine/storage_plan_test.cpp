@@ -103,8 +103,10 @@ TEST_F(StoragePlan, A12_MissingFuseDeviceIsMadeWhereThatIsAllowed) {
     host.programs["fuse-overlayfs"] = "/usr/bin/fuse-overlayfs";
     host.fuse.exists = false;
     EXPECT_TRUE(drafted().storage.make_fuse_device);
-    lose(sys::kCapMknod);
-    EXPECT_EQ(drafted().storage.driver, "vfs");
+    host.fuse.open_error = EPERM;
+    const auto plan = drafted();
+    EXPECT_EQ(plan.storage.driver, "vfs");
+    EXPECT_THAT(plan, Warns("--device /dev/fuse"));
 }
 
 TEST_F(StoragePlan, A15_ZfsNeedsItsProgram) {
@@ -152,6 +154,16 @@ TEST_F(StoragePlan, RemovedDriversAreNamedAsSuch) {
 TEST_F(StoragePlan, ReadOnlyDataDirectoryIsAnError) {
     host.storage.read_only = true;
     EXPECT_THAT(drafted(), FailsSaying("read-only"));
+}
+
+TEST_F(StoragePlan, MissingRightToTryIsNotBlamedOnTheFileSystem) {
+    host.storage.overlay = {host::OverlayStage::Namespace, EPERM};
+    EXPECT_EQ(drafted().storage.driver, "overlay2");
+}
+
+TEST_F(StoragePlan, DataInsideTheContainerWarns) {
+    host.storage.own_mount = false;
+    EXPECT_THAT(drafted(), Warns("lost with it"));
 }
 
 TEST_F(StoragePlan, DataInMemoryWarns) {

@@ -59,6 +59,13 @@ TEST_F(ProbeTest, ReadsProgramsAndVariables) {
     EXPECT_EQ(facts.network.service_address, "10.96.0.1");
 }
 
+TEST(DeviceFactsTest, CanBeMadeOnlyWhereTheTrialOpened) {
+    EXPECT_TRUE((DeviceFacts{false, 0}.can_be_made()));
+    EXPECT_FALSE((DeviceFacts{false, EPERM}.can_be_made()));
+    EXPECT_FALSE((DeviceFacts{true, 0}.can_be_made()));
+    EXPECT_FALSE((DeviceFacts{true, EPERM}.usable()));
+}
+
 TEST(OverlayProbeTest, SaysWhereItEnded) {
     EXPECT_EQ(OverlayExperiment("/proc").finish().stage, OverlayStage::Scratch);
     EXPECT_THAT(describe({OverlayStage::Mount, EINVAL}), ::testing::HasSubstr("Invalid argument"));
@@ -76,6 +83,10 @@ TEST(ProgramOutput, GivesTextAndStatus) {
     EXPECT_EQ(output->text, "out\nerr\n");
     EXPECT_EQ(output->status, 3);
     EXPECT_EQ(program_output({"/no/such"})->status, 127);
+}
+
+TEST(ProgramOutput, CanReadInput) {
+    EXPECT_EQ(program_output({"/bin/cat"}, Milliseconds(5000), "a\nb\n")->text, "a\nb\n");
 }
 
 TEST(ProgramOutput, DoesNotWaitForever) {

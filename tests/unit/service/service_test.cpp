@@ -11,7 +11,7 @@ namespace {
 using ms = Milliseconds;
 
 class ServiceTest : public testing::Test {
-protected:
+  protected:
     void make(Spec spec) {
         spec.name = "daemon";
         Hooks hooks;
@@ -43,7 +43,8 @@ TEST_F(ServiceTest, IsReadyOnlyWhenItSaysSo) {
 }
 
 TEST_F(ServiceTest, ADeathIsFollowedByARestartAtOnceAndThenByWaiting) {
-    make({.restart = {.minimum = ms(0), .cap = ms(1000), .limit = 5, .window = ms(60'000), .stable = ms(30'000)}});
+    make({.restart = {
+              .minimum = ms(0), .cap = ms(1000), .limit = 5, .window = ms(60'000), .stable = ms(30'000)}});
     service->start();
     processes.exits(pid(), 1);
     advance(0);
@@ -58,7 +59,8 @@ TEST_F(ServiceTest, ADeathIsFollowedByARestartAtOnceAndThenByWaiting) {
 }
 
 TEST_F(ServiceTest, TooManyDeathsEndInFailedWithTheCause) {
-    make({.restart = {.minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
+    make({.restart = {
+              .minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
     service->start();
     for (int i = 0; i < 3; ++i) {
         processes.running.at(pid()).output.observer("time=x level=fatal msg=\"no space\"");
@@ -70,7 +72,8 @@ TEST_F(ServiceTest, TooManyDeathsEndInFailedWithTheCause) {
 }
 
 TEST_F(ServiceTest, AStartThatFailsCountsAsADeath) {
-    make({.restart = {.minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
+    make({.restart = {
+              .minimum = ms(0), .cap = ms(0), .limit = 2, .window = ms(60'000), .stable = ms(30'000)}});
     processes.refusal = "fork: Resource temporarily unavailable";
     service->start();
     EXPECT_EQ(service->state(), State::Waiting);
@@ -104,7 +107,8 @@ TEST_F(ServiceTest, StoppingClimbsTheLadderAndEndsWithKill) {
     service->stop(Deadline::after(*clock, ms(10'000)));
     advance(1000);
     advance(500);
-    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{process, SIGTERM}, {process, SIGINT}, {process, SIGKILL}}));
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{
+                                     {process, SIGTERM}, {process, SIGINT}, {process, SIGKILL}}));
     EXPECT_EQ(service->state(), State::Stopped);
 }
 
@@ -125,6 +129,85 @@ TEST_F(ServiceTest, ASecondStopWithAnEarlierDeadlineIsObeyed) {
     service->stop(Deadline::after(*clock, ms(100)));
     advance(100);
     EXPECT_EQ(service->state(), State::Stopped);
+}
+
+TEST_F(ServiceTest, ASecondStopSendsNothingAgainAndNeverGivesMoreTime) {
+    make({.stop_ladder = {{SIGTERM, ms(60'000)}}});
+    service->start();
+    const pid_t process = pid();
+    service->stop(Deadline::after(*clock, ms(1'000)));
+    service->stop(Deadline::after(*clock, ms(30'000)));
+    service->stop(Deadline::after(*clock, ms(500)));
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{process, SIGTERM}}));
+    advance(499);
+    EXPECT_EQ(service->state(), State::Stopping);
+    advance(1);
+    EXPECT_EQ(processes.signals.back().second, SIGKILL);
+    EXPECT_EQ(service->state(), State::Stopped);
+}
+
+TEST_F(ServiceTest, OneThatSurvivesKillForAWhileIsStillWaitedFor) {
+    make({.stop_ladder = {{SIGTERM, ms(100)}}});
+    processes.dies_of_kill = false;
+    service->start();
+    const pid_t process = pid();
+    service->stop(Deadline::after(*clock, ms(1'000)));
+    advance(5'000);
+    EXPECT_EQ(service->state(), State::Stopping);
+    processes.end(process, {proc::ExitStatus::Kind::Signaled, SIGKILL, false});
+    EXPECT_EQ(service->state(), State::Stopped);
+}
+
+TEST_F(ServiceTest, TheLadderCanGoToTheWholeProcessGroup) {
+    make({.stop_ladder = {{SIGTERM, ms(1000)}}, .signal_group = true});
+    service->start();
+    const pid_t process = pid();
+    service->stop(Deadline::after(*clock, ms(5'000)));
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{-process, SIGTERM}}));
+}
+
+TEST_F(ServiceTest, AStopBeforeTheFirstStartChangesNothing) {
+    make({});
+    service->stop(Deadline::after(*clock, ms(100)));
+    EXPECT_EQ(service->state(), State::Stopped);
+    EXPECT_TRUE(trace.empty());
+}
+
+TEST_F(ServiceTest, AFailedOneCanBeStartedAgainByHand) {
+    make({.restart = {
+              .minimum = ms(0), .cap = ms(0), .limit = 1, .window = ms(60'000), .stable = ms(30'000)}});
+    service->start();
+    processes.exits(pid(), 1);
+    advance(0);
+    processes.exits(pid(), 1);
+    ASSERT_EQ(service->state(), State::Failed);
+    service->start();
+    EXPECT_EQ(service->state(), State::Ready);
+}
+
+TEST_F(ServiceTest, ReadyFromAProcessThatIsBeingStoppedIsIgnored) {
+    make({.ready_when = ReadyWhen::Notified, .stop_ladder = {{SIGTERM, ms(1000)}}});
+    service->start();
+    service->stop(Deadline::after(*clock, ms(5'000)));
+    service->notify_ready();
+    EXPECT_EQ(service->state(), State::Stopping);
+}
+
+TEST_F(ServiceTest, TheCauseOfTheLastRestartStaysVisibleWhenItRunsAgain) {
+    make({});
+    service->start();
+    processes.running.at(pid()).output.observer("level=fatal msg=\"address in use\"");
+    processes.exits(pid(), 3);
+    advance(0);
+    ASSERT_EQ(service->state(), State::Ready);
+    EXPECT_EQ(service->snapshot().cause, "exited with status 3: level=fatal msg=\"address in use\"");
+}
+
+TEST_F(ServiceTest, OneThatWasTooSlowSaysSo) {
+    make({.ready_when = ReadyWhen::Notified, .start_timeout = ms(5000)});
+    service->start();
+    advance(5000);
+    EXPECT_EQ(service->snapshot().cause, "not ready after 5.0 s");
 }
 
 TEST_F(ServiceTest, StoppingWhileWaitingNeedsNoSignal) {
