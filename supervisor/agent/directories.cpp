@@ -1,8 +1,5 @@
 #include "agent/directories.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -14,6 +11,7 @@
 #include "sys/directory_lock.hpp"
 #include "sys/files.hpp"
 #include "sys/fs_identity.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::agent {
 namespace {
@@ -31,11 +29,6 @@ std::string at(const std::string& directory, std::string_view name) {
     return directory + '/' + std::string(name);
 }
 
-bool is_link(const std::string& path) {
-    struct stat status = {};
-    return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
-}
-
 Error with_owner_advice(Error error, const std::string& directory, const Owner& owner) {
     if (error.code() != EACCES && error.code() != EPERM && error.code() != EROFS) return error;
     const auto account = std::to_string(owner.user) + ':' + std::to_string(owner.group);
@@ -46,9 +39,7 @@ Error with_owner_advice(Error error, const std::string& directory, const Owner& 
 // A link, unless something usable is there already; a link that leads nowhere counts as nothing.
 Result<> ensure_link(const std::string& link, const std::string& target) {
     if (sys::exists(link)) return {};
-    if (is_link(link)) SUPERVISOR_TRY(sys::remove_file(link));
-    if (::symlink(target.c_str(), link.c_str()) != 0) return fail(system_error("link", link));
-    return {};
+    return sys::make_link(target, link);
 }
 
 Result<> make_data_directories(const Settings& settings) {
@@ -83,7 +74,7 @@ Result<> prepare_wrapper(const Settings& settings) {
 Result<> drop_links_to_baked_files(const Settings& settings) {
     for (const auto& file : agent_files()) {
         const auto path = at(settings.working_directory, file.name);
-        if (is_link(path)) SUPERVISOR_TRY(sys::remove_file(path));
+        if (sys::link_target(path)) SUPERVISOR_TRY(sys::remove_file(path));
     }
     return {};
 }
@@ -135,18 +126,23 @@ Result<> take_lock(const Settings& settings, Prepared& prepared) {
 }
 
 std::optional<AotCache> read_aot_cache(const std::string& path) {
-    struct stat status = {};
     const auto record = parse_aot_record(sys::read_file_or(path + ".record"));
-    if (!record || ::stat(path.c_str(), &status) != 0) return std::nullopt;
-    return AotCache{path, *record, static_cast<std::uint64_t>(status.st_size)};
+    const auto size = sys::file_size(path);
+    if (!record || !size) return std::nullopt;
+    return AotCache{path, *record, *size};
 }
 
 }  // namespace
 
 Result<Prepared> prepare_directories(const Settings& settings, LaunchMode mode, const Owner& owner) {
+    Prepared prepared;
+    for (const auto& directory : {settings.volume_directory, settings.working_directory}) {
+        if (sys::adopt_empty_directory(directory, owner.user, owner.group)) {
+            prepared.notes.push_back(directory + " was empty and root's; it is the agent's now");
+        }
+    }
     const auto identity = sys::FsIdentity::take(owner.user, owner.group);
     if (!identity) return fail(identity.error());
-    Prepared prepared;
     SUPERVISOR_TRY(take_lock(settings, prepared));
     if (auto made = make_working_directory_ready(settings, mode, prepared); !made) {
         return fail(with_owner_advice(std::move(made).error(),
@@ -172,9 +168,9 @@ Result<> write_autoregister(const Settings& settings, const Owner& owner) {
 LaunchFacts read_launch_facts(const Settings& settings, const std::string& fetcher,
                               const std::string& baked_directory, const std::string& aot_cache) {
     LaunchFacts facts;
-    facts.has_fetcher = ::access(fetcher.c_str(), X_OK) == 0;
+    facts.has_fetcher = sys::is_executable(fetcher);
     facts.has_bootstrapper = sys::exists(at(settings.agent_home, "lib/agent-bootstrapper.jar"));
-    facts.has_wrapper = ::access(at(settings.agent_home, "bin/go-agent").c_str(), X_OK) == 0;
+    facts.has_wrapper = sys::is_executable(at(settings.agent_home, "bin/go-agent"));
     if (sys::exists(at(baked_directory, "md5sums"))) facts.baked_directory = baked_directory;
     facts.aot = read_aot_cache(aot_cache);
     facts.jre = jre_version(sys::read_file_or(at(settings.java_home, "release")));

@@ -31,6 +31,8 @@ struct Prepared {
 
 // Makes everything ready for a launch in this mode. Safe to repeat (a restart of the container, on old
 // volumes). Existing directories and logging configurations are kept; a link that leads nowhere is replaced.
+// An empty VOLUME_DIR or working directory of root's (a bind mount whose source the engine made) is given to
+// the agent.
 // A leftover .agent-bootstrapper.running is removed, because the lock says that we are alone.
 // guid and token of another elastic agent are removed: the server would refuse them for ever.
 Result<Prepared> prepare_directories(const Settings& settings, LaunchMode mode, const Owner& owner);

@@ -9,12 +9,19 @@ namespace {
 // Auto-register data: the key, and what belongs to it.
 constexpr std::array<std::string_view, 2> kRegistrationPrefixes = {"GO_EA_", "AGENT_AUTO_REGISTER_"};
 
-// Options of ours and of the engine (a proxy's password may be among them), and what service managers tell
-// their direct child alone.
-constexpr std::array<std::string_view, 5> kOptionPrefixes = {"GOCD_", "DOCKERD_", "LISTEN_", "NOTIFY_",
-                                                             "WATCHDOG_"};
-constexpr std::array<std::string_view, 3> kOptionNames = {"AGENT_STARTUP_ARGS", "AGENT_BOOTSTRAPPER_ARGS",
-                                                          "AGENT_BOOTSTRAPPER_JVM_ARGS"};
+// Options of ours and of the engine: a proxy's password may be among them.
+constexpr std::array<std::string_view, 2> kOptionPrefixes = {"GOCD_", "DOCKERD_"};
+// Options of the agent's launcher, and what service managers tell their direct child alone.
+constexpr std::array<std::string_view, 10> kOptionNames = {"AGENT_STARTUP_ARGS",
+                                                           "AGENT_BOOTSTRAPPER_ARGS",
+                                                           "AGENT_BOOTSTRAPPER_JVM_ARGS",
+                                                           "NOTIFY_SOCKET",
+                                                           "LISTEN_FDS",
+                                                           "LISTEN_PID",
+                                                           "LISTEN_PIDFDID",
+                                                           "LISTEN_FDNAMES",
+                                                           "WATCHDOG_PID",
+                                                           "WATCHDOG_USEC"};
 
 std::string_view name_of(std::string_view entry) {
     return entry.substr(0, entry.find('='));

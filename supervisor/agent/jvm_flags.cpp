@@ -14,8 +14,12 @@ bool selects_collector(const std::string& flag) {
 }
 
 // Defaults first, so that a later flag of the user wins; two collectors would be refused by the JVM.
-std::vector<std::string> combined(std::vector<std::string> defaults, const std::vector<std::string>& user) {
-    if (std::any_of(user.begin(), user.end(), selects_collector)) std::erase(defaults, kSerial);
+std::vector<std::string> combined(std::vector<std::string> defaults, const std::vector<std::string>& user,
+                                  const std::vector<std::string>& inherited) {
+    const auto chosen = [](const auto& flags) {
+        return std::any_of(flags.begin(), flags.end(), selects_collector);
+    };
+    if (chosen(user) || chosen(inherited)) std::erase(defaults, kSerial);
     defaults.insert(defaults.end(), user.begin(), user.end());
     return defaults;
 }
@@ -55,11 +59,12 @@ std::vector<std::string> agent_flags(const Settings& settings) {
     ours.emplace_back("-Dgo.console.stdout=true");
     add_interval(ours, "agent.ping.interval", settings.ping_interval);
     add_interval(ours, "agent.instruction.interval", settings.instruction_interval);
-    return combined(std::move(ours), settings.jvm_opts);
+    return combined(std::move(ours), settings.jvm_opts, settings.inherited_jvm_flags);
 }
 
 std::vector<std::string> bootstrapper_flags(const Settings& settings) {
-    auto flags = combined(default_bootstrapper_flags(), settings.bootstrapper_jvm_args);
+    auto flags =
+        combined(default_bootstrapper_flags(), settings.bootstrapper_jvm_args, settings.inherited_jvm_flags);
     flags.emplace_back("-Dgo.console.stdout=true");
     return flags;
 }

@@ -93,7 +93,9 @@ Command fetcher_command(const Settings& settings, const ServerAccess& access, co
 DirectLaunch direct_command(const Settings& settings, const ServerAccess& access, const LaunchFacts& facts,
                             const FetchResult& fetched, const Environment& environment) {
     const auto flags = agent_flags(settings);
-    auto aot = settings.use_aot ? judge_aot(facts.aot, flags, facts.jre)
+    auto effective = flags;
+    append(effective, settings.inherited_jvm_flags);
+    auto aot = settings.use_aot ? judge_aot(facts.aot, effective, facts.jre)
                                 : AotVerdict{false, "the AOT cache is switched off"};
     std::vector<std::string> argv = {java_of(settings)};
     if (aot.use) argv.push_back("-XX:AOTCache=" + facts.aot->path);

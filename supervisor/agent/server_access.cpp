@@ -60,7 +60,9 @@ std::optional<std::string> java_property(const std::vector<std::string>& argumen
 
 std::string proxy_for(const Settings& settings) {
     const std::string scheme = settings.server_url.starts_with("https:") ? "https" : "http";
-    const auto& arguments = settings.bootstrapper_jvm_args;
+    auto arguments = settings.inherited_jvm_flags;
+    arguments.insert(arguments.end(), settings.bootstrapper_jvm_args.begin(),
+                     settings.bootstrapper_jvm_args.end());
     const auto host = java_property(arguments, scheme + ".proxyHost");
     if (!host || host->empty()) return {};
     const auto excluded = java_property(arguments, "http.nonProxyHosts");
@@ -143,6 +145,10 @@ Result<ServerAccess> read_server_access(const Settings& settings) {
                         [&](std::string_view prefix) { return argument.starts_with(prefix); });
         if (!harmless) access.only_for_a_jvm.push_back(argument);
     }
+    // Of what every JVM in the container reads, only another trust in servers matters to a fetcher.
+    for (const auto& flag : settings.inherited_jvm_flags) {
+        if (flag.starts_with("-Djavax.net.ssl.")) access.only_for_a_jvm.push_back(flag);
+    }
     return access;
 }
 
@@ -173,6 +179,15 @@ std::string host_of(std::string_view url) {
     if (const auto user = rest.rfind('@'); user != std::string_view::npos) rest.remove_prefix(user + 1);
     if (rest.starts_with('[')) return std::string(rest.substr(1, rest.find(']') - 1));
     return std::string(rest.substr(0, rest.find(':')));
+}
+
+std::string without_user(std::string_view url) {
+    const auto scheme = url.find("://");
+    const auto start = scheme == std::string_view::npos ? 0 : scheme + 3;
+    const auto authority = url.substr(start, url.find_first_of("/?#", start) - start);
+    const auto at = authority.rfind('@');
+    if (at == std::string_view::npos) return std::string(url);
+    return std::string(url.substr(0, start)) + std::string(url.substr(start + at + 1));
 }
 
 }  // namespace supervisor::agent

@@ -1,4 +1,4 @@
-// How the server is reached: the part of AGENT_BOOTSTRAPPER_ARGS and AGENT_BOOTSTRAPPER_JVM_ARGS that a
+// How the server is reached: the part of AGENT_BOOTSTRAPPER_ARGS and of a bootstrapper's JVM flags that a
 // launcher other than the official one has to understand.
 #pragma once
 
@@ -40,5 +40,7 @@ bool matches_non_proxy_hosts(std::string_view host, std::string_view patterns);
 
 // The host of an http(s) URL, without port, user and the brackets of IPv6.
 std::string host_of(std::string_view url);
+// For logs: the URL without "user:password@".
+std::string without_user(std::string_view url);
 
 }  // namespace supervisor::agent

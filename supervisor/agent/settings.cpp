@@ -70,6 +70,10 @@ Result<> read_arguments(const Environment& container, Settings& settings) {
     settings.bootstrapper_args = std::move(args);
     settings.bootstrapper_jvm_args = std::move(jvm_args);
     settings.jvm_opts = std::move(jvm_opts);
+    for (const auto* name : {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"}) {
+        const auto value = variable_or_empty(container, name);
+        for (const auto word : split_words(value)) settings.inherited_jvm_flags.emplace_back(word);
+    }
     if (find_variable(container, "AGENT_STARTUP_ARGS")) {
         SUPERVISOR_TRY_ASSIGN(startup_args, jvm_words_of(container, "AGENT_STARTUP_ARGS"));
         settings.startup_args = std::move(startup_args);

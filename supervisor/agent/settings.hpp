@@ -42,6 +42,8 @@ struct Settings {
     // AGENT_STARTUP_ARGS replaces the default JVM flags, GOCD_AGENT_JVM_OPTS adds to either.
     std::optional<std::vector<std::string>> startup_args;
     std::vector<std::string> jvm_opts;
+    // JAVA_TOOL_OPTIONS, JDK_JAVA_OPTIONS and _JAVA_OPTIONS: every JVM of the container reads them by itself.
+    std::vector<std::string> inherited_jvm_flags;
 
     std::string volume_directory = "/godata";           // VOLUME_DIR
     std::string working_directory = "/go-working-dir";  // where the agent runs

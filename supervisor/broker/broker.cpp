@@ -13,7 +13,8 @@ std::string own_incarnation() {
 }
 
 // Drives one sweep to its end.
-SweepReport run_sweep(loop::EventLoop& loop, Upstream& upstream, const std::string& api, SweepScope scope, Milliseconds budget) {
+SweepReport run_sweep(loop::EventLoop& loop, Upstream& upstream, const std::string& api, SweepScope scope,
+                      Milliseconds budget) {
     SweepReport result;
     const auto sweep = Sweep::start(upstream, api, std::move(scope), budget, [&](const SweepReport& report) {
         result = report;
@@ -64,8 +65,7 @@ int sweep(const SweepOptions& options) {
     scope.incarnation = options.keep_incarnation;
     const auto report = run_sweep(**loop, upstream, "", std::move(scope), Milliseconds(options.deadline_ms));
     for (const auto& problem : report.problems) log::warn("sweep", problem);
-    log::info("sweep", "removed " + std::to_string(report.containers) + " containers, " + std::to_string(report.networks) + " networks, " +
-                           std::to_string(report.volumes) + " volumes, " + std::to_string(report.images) + " images of agents that are gone");
+    log::info("sweep", "removed " + summary(report) + " of agents that are gone");
     return report.leftover == 0 && report.problems.empty() ? 0 : 69;
 }
 

@@ -10,6 +10,7 @@ namespace supervisor::broker {
 namespace {
 
 constexpr Milliseconds kStartRetry{500};
+constexpr Milliseconds kOrphanBudget{60'000};
 
 std::string engine_socket_path(const Config& config) {
     if (config.host_socket_directory_fd < 0) return config.host_socket;
@@ -24,7 +25,8 @@ std::vector<std::string> protected_paths(const Config& config, const std::vector
         if (const auto real = sys::resolve_path(config.host_socket)) paths.push_back(real->path);
     }
     for (const auto& mount : mounts) {
-        if (mount.destination.ends_with(".sock") || mount.source.ends_with(".sock")) paths.push_back(mount.destination);
+        if (mount.destination.ends_with(".sock") || mount.source.ends_with(".sock"))
+            paths.push_back(mount.destination);
     }
     return paths;
 }
@@ -59,18 +61,22 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
 void Broker::start() {
     ask({"GET", "/version", {}, {}}, [this](const Reply& reply) {
         if (reply.status != 200) {
-            if (engine_errors_ == 1) log::warn("broker", "the Docker engine does not answer yet at " + config_.host_socket + "; waiting for it");
+            if (engine_errors_ == 1)
+                log::warn("broker", "the Docker engine does not answer yet at " + config_.host_socket +
+                                        "; waiting for it");
             retry_ = loop_.after(kStartRetry, [this] { start(); });
             return;
         }
         learn_version(reply);
-        if (config_.mode == Mode::Dind || (config_.mounts && !owner_.container.empty())) return refresh([this] { start_listening(); });
+        if (config_.mode == Mode::Dind || (config_.mounts && !owner_.container.empty()))
+            return refresh([this] { start_listening(); });
         std::vector<std::string> candidates;
         if (!owner_.container.empty()) {
             candidates.push_back(owner_.container);
         } else {
-            candidates = own_container_candidates(sys::read_file_or("/proc/self/cgroup"), sys::read_file_or("/proc/self/mountinfo"),
-                                                  std::string(trim(sys::read_file_or("/proc/sys/kernel/hostname"))));
+            candidates = own_container_candidates(
+                sys::read_file_or("/proc/self/cgroup"), sys::read_file_or("/proc/self/mountinfo"),
+                std::string(trim(sys::read_file_or("/proc/sys/kernel/hostname"))));
         }
         learn_self(std::move(candidates));
     });
@@ -79,7 +85,8 @@ void Broker::start() {
 void Broker::learn_version(const Reply& reply) {
     const auto parsed = parse_json(reply.body);
     if (parsed && parsed->is_object()) {
-        if (const auto version = parse_api_version(text_of(parsed->as_object(), "ApiVersion"))) api_ = std::min(*version, kNewestApi);
+        if (const auto version = parse_api_version(text_of(parsed->as_object(), "ApiVersion")))
+            api_ = std::min(*version, kNewestApi);
     }
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
 }
@@ -87,19 +94,21 @@ void Broker::learn_version(const Reply& reply) {
 // Tries one candidate after the other until the engine knows one.
 void Broker::learn_self(std::vector<std::string> candidates) {
     if (candidates.empty()) {
-        log::warn("broker",
-                  "the agent does not seem to be a container of this engine: no path can be bound, and what is left behind "
-                  "by a killed agent is removed only when an agent of the same id starts again");
+        log::warn("broker", std::string("the agent does not seem to be a container of this engine: ") +
+                                (config_.mounts ? "" : "no path can be bound, and ") +
+                                "what a killed agent leaves behind is removed only when an agent of the same "
+                                "id starts again");
         return refresh([this] { start_listening(); });
     }
     const auto candidate = candidates.front();
     candidates.erase(candidates.begin());
-    ask({"GET", own_path("/containers/" + candidate + "/json"), {}, {}}, [this, candidates](const Reply& reply) {
-        const auto parsed = parse_json(reply.body);
-        if (reply.status != 200 || !parsed || !parsed->is_object()) return learn_self(candidates);
-        learn_from_inspect(parsed->as_object());
-        refresh([this] { start_listening(); });
-    });
+    ask({"GET", own_path("/containers/" + candidate + "/json"), {}, {}},
+        [this, candidates](const Reply& reply) {
+            const auto parsed = parse_json(reply.body);
+            if (reply.status != 200 || !parsed || !parsed->is_object()) return learn_self(candidates);
+            learn_from_inspect(parsed->as_object());
+            refresh([this] { start_listening(); });
+        });
 }
 
 void Broker::learn_from_inspect(const json::object& self) {
@@ -113,7 +122,8 @@ void Broker::learn_from_inspect(const json::object& self) {
     if (config_.cgroup_parent.empty() && host != nullptr && host->is_object()) {
         config_.cgroup_parent = text_of(host->as_object(), "CgroupParent");
     }
-    log::info("broker", "the agent is container " + owner_.container.substr(0, 12) + " with " + std::to_string(mounts_.mounts().size()) + " mounts");
+    log::info("broker", "the agent is container " + owner_.container.substr(0, 12) + " with " +
+                            std::to_string(mounts_.mounts().size()) + " mounts");
 }
 
 void Broker::start_listening() {
@@ -123,8 +133,24 @@ void Broker::start_listening() {
         return loop_.quit();
     }
     listener_ = std::move(*watch);
-    log::info("broker", "serving Docker API " + api_.text() + ", policy " + policy_.name() + ", names " + names_.prefix() + "*");
+    log::info("broker", "serving Docker API " + api_.text() + ", policy " + policy_.name() + ", names " +
+                            names_.prefix() + "*");
     link_.send(protocol::make(protocol::Kind::Ready, 0));
+    sweep_orphans();
+}
+
+// What earlier incarnations of this agent, and agents whose containers are gone, have left on the engine.
+void Broker::sweep_orphans() {
+    SweepScope scope;
+    scope.agent_id = owner_.agent_id;
+    scope.incarnation = owner_.incarnation;
+    sweep_ = Sweep::start(
+        upstream_, "/v" + api_.text(), std::move(scope), kOrphanBudget, [this](const SweepReport& report) {
+            removed_ += report.removed();
+            if (report.removed() > 0)
+                log::info("broker", "removed what agents left behind that are gone: " + summary(report));
+            for (const auto& problem : report.problems) log::warn("broker", "clean-up: " + shown(problem));
+        });
 }
 
 void Broker::accept_clients() {
@@ -165,13 +191,16 @@ bool Broker::admit(Exchange& exchange) {
     if (!target) return exchange.fail(400, target.error().message()), false;
     if (!target->version.empty()) {
         const auto version = parse_api_version(target->version);
-        if (!version) return exchange.fail(400, "malformed API version " + printable(target->version, 20)), false;
+        if (!version)
+            return exchange.fail(400, "malformed API version " + printable(target->version, 20)), false;
         if (*version > api_) {
-            exchange.fail(400, "client version " + version->text() + " is too new. Maximum supported API version is " + api_.text());
+            exchange.fail(400, "client version " + version->text() +
+                                   " is too new. Maximum supported API version is " + api_.text());
             return false;
         }
         if (*version < kOldestApi) {
-            exchange.fail(400, "client version " + version->text() + " is too old. Minimum supported API version is " + kOldestApi.text() +
+            exchange.fail(400, "client version " + version->text() +
+                                   " is too old. Minimum supported API version is " + kOldestApi.text() +
                                    ", please upgrade your client to a newer version");
             return false;
         }
@@ -182,11 +211,14 @@ bool Broker::admit(Exchange& exchange) {
     auto match = match_route(exchange.head.method, target->segments);
     if (match.route == nullptr) {
         ++denied_;
-        return exchange.fail(404, "page not found: the agent's Docker broker does not offer " + exchange.head.method + " on this path"), false;
+        return exchange.fail(404, "page not found: the agent's Docker broker does not offer " +
+                                      exchange.head.method + " on this path"),
+               false;
     }
     auto query = allowed_query(*match.route, target->query);
     if (!query) return exchange.fail(400, query.error().message()), false;
-    if (ending_ && match.route->mutates && match.route->method != "DELETE") return exchange.fail(503, "the agent is ending"), false;
+    if (ending_ && match.route->mutates && match.route->method != "DELETE")
+        return exchange.fail(503, "the agent is ending"), false;
     exchange.route = match.route;
     exchange.name = std::move(match.name);
     exchange.query = std::move(*query);
@@ -204,7 +236,8 @@ void Broker::finished(const Exchange& exchange, const Peer& peer) {
 }
 
 void Broker::audit(const Exchange& exchange, const Peer& peer) {
-    const auto taken = std::chrono::duration_cast<std::chrono::microseconds>(loop_.clock().now() - exchange.started).count();
+    const auto taken =
+        std::chrono::duration_cast<std::chrono::microseconds>(loop_.clock().now() - exchange.started).count();
     json::object line{{"time", static_cast<std::int64_t>(std::time(nullptr))},
                       {"agent", owner_.agent_id},
                       {"job", peer.job.locator()},
@@ -214,7 +247,9 @@ void Broker::audit(const Exchange& exchange, const Peer& peer) {
                       {"route", exchange.route->pattern},
                       {"object", exchange.object.empty() ? printable(exchange.name, 200) : exchange.object},
                       {"status", exchange.status},
-                      {"verdict", exchange.status == 403 ? "denied" : exchange.status == 0 ? "cancelled" : "allowed"},
+                      {"verdict", exchange.status == 403 ? "denied"
+                                  : exchange.status == 0 ? "cancelled"
+                                                         : "allowed"},
                       {"microseconds", taken}};
     if (!exchange.rule.empty()) line["rule"] = exchange.rule;
     audit_->write_line(to_text(line));
@@ -228,22 +263,24 @@ void Broker::with_job(const ExchangePtr& exchange, std::function<void(const JobI
     const auto host = exchange->host();
     if (!host) return;
     if (host->peer().job_known) return then(host->peer().job);
-    link_.ask_job(host->peer().process, [weak = std::weak_ptr<Exchange>(exchange), then = std::move(then)](const JobIdentity& job) {
-        const auto alive = weak.lock();
-        const auto session = alive ? alive->host() : nullptr;
-        if (!session) return;
-        session->set_peer_job(job);
-        then(job);
-    });
+    link_.ask_job(host->peer().process,
+                  [weak = std::weak_ptr<Exchange>(exchange), then = std::move(then)](const JobIdentity& job) {
+                      const auto alive = weak.lock();
+                      const auto session = alive ? alive->host() : nullptr;
+                      if (!session) return;
+                      session->set_peer_job(job);
+                      then(job);
+                  });
 }
 
 void Broker::ask(UpstreamRequest request, std::function<void(const Reply&)> then) {
     const auto key = next_call_++;
-    calls_[key] = upstream_.call(std::move(request), [this, key, then = std::move(then)](Result<Reply> reply) {
-        const auto kept = calls_.extract(key);
-        if (!reply) ++engine_errors_;
-        then(reply ? *reply : Reply{});
-    });
+    calls_[key] =
+        upstream_.call(std::move(request), [this, key, then = std::move(then)](Result<Reply> reply) {
+            const auto kept = calls_.extract(key);
+            if (!reply) ++engine_errors_;
+            then(reply ? *reply : Reply{});
+        });
 }
 
 // ---- PID 1 ----
@@ -276,21 +313,23 @@ void Broker::clean_up(const protocol::Message& message, SweepScope scope) {
         if (scope.kind == SweepScope::Kind::Agent || job == scope.job) scope.volumes.push_back(name);
     }
     for (const auto& [reference, image] : ledger_.images()) {
-        if (image.made && (scope.kind == SweepScope::Kind::Agent || image.job == scope.job)) scope.tags.push_back(reference);
+        if (image.made && (scope.kind == SweepScope::Kind::Agent || image.job == scope.job))
+            scope.tags.push_back(reference);
     }
     const Milliseconds budget(message.deadline_ms == 0 ? 60'000 : message.deadline_ms);
-    sweep_ = Sweep::start(upstream_, "/v" + api_.text(), std::move(scope), budget, [this, serial = message.serial](const SweepReport& report) {
-        removed_ += report.removed();
-        leftover_ = report.leftover;
-        for (const auto& problem : report.problems) log::warn("broker", "clean-up: " + shown(problem));
-        log::info("broker", "clean-up removed " + std::to_string(report.containers) + " containers, " + std::to_string(report.networks) +
-                                " networks, " + std::to_string(report.volumes) + " volumes, " + std::to_string(report.images) + " images");
-        refresh([this, serial] {
-            auto done = protocol::make(protocol::Kind::Cleaned, serial);
-            done.counts = counters();
-            link_.send(done);
-        });
-    });
+    sweep_ = Sweep::start(upstream_, "/v" + api_.text(), std::move(scope), budget,
+                          [this, serial = message.serial](const SweepReport& report) {
+                              removed_ += report.removed();
+                              leftover_ = report.leftover;
+                              for (const auto& problem : report.problems)
+                                  log::warn("broker", "clean-up: " + shown(problem));
+                              log::info("broker", "clean-up removed " + summary(report));
+                              refresh([this, serial] {
+                                  auto done = protocol::make(protocol::Kind::Cleaned, serial);
+                                  done.counts = counters();
+                                  link_.send(done);
+                              });
+                          });
 }
 
 protocol::Counters Broker::counters() const {

@@ -79,6 +79,7 @@ class Broker : public SessionOwner {
     void learn_self(std::vector<std::string> candidates);
     void learn_from_inspect(const json::object& self);
     void start_listening();
+    void sweep_orphans();
     void read_containers(const Reply& reply);
     void read_networks(const Reply& reply);
     void read_volumes(const Reply& reply);

@@ -24,10 +24,11 @@ Verdict rewrite_build_query(RuleScope& scope, Query& query) {
     if (query.has("networkmode")) query.set("networkmode", std::string(mode.as_string()));
     const auto remote = query.get("remote");
     if (!remote.empty() && remote != "client-session" && !scope.policy.allows(Permission::RemoteSources)) {
-        return refusal(scope, Permission::RemoteSources, "remote", "the engine must not fetch build contexts from a URL");
+        return refusal(scope, Permission::RemoteSources, "remote",
+                       "the engine must not fetch build contexts from a URL");
     }
-    if (!query.get("securityopt").empty() && query.get("securityopt") != "null" && query.get("securityopt") != "[]" &&
-        !scope.policy.allows(Permission::SecurityOptions)) {
+    if (!query.get("securityopt").empty() && query.get("securityopt") != "null" &&
+        query.get("securityopt") != "[]" && !scope.policy.allows(Permission::SecurityOptions)) {
         return refusal(scope, Permission::SecurityOptions, "securityopt", "must not be set");
     }
     query.remove("isolation");
@@ -36,7 +37,8 @@ Verdict rewrite_build_query(RuleScope& scope, Query& query) {
     // Containers of build steps carry no label, so none may be left over.
     query.set("forcerm", "1");
     query.set("rm", "1");
-    if (auto labels = set_labels(query, scope.owner, scope.job); !labels) return Denial{400, "json", "labels: " + labels.error().message()};
+    if (auto labels = set_labels(query, scope.owner, scope.job); !labels)
+        return Denial{400, "json", "labels: " + labels.error().message()};
     return {};
 }
 
@@ -83,7 +85,8 @@ void build_with(Broker& broker, const ExchangePtr& exchange, const JobIdentity& 
 }  // namespace
 
 void build_image(Broker& broker, const ExchangePtr& exchange) {
-    broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) { build_with(broker, exchange, job, false); });
+    broker.with_job(
+        exchange, [&broker, exchange](const JobIdentity& job) { build_with(broker, exchange, job, false); });
 }
 
 // The cache is one for all of the engine's users; nothing in it is this agent's to remove.
@@ -96,7 +99,8 @@ void prune_build_cache(Broker& broker, const ExchangePtr& exchange) {
 void open_buildkit(Broker& broker, const ExchangePtr& exchange) {
     if (!broker.policy().allows(Permission::BuildKit)) {
         return exchange->deny(refusal(broker.scope({}), Permission::BuildKit, "BuildKit",
-                                      "its protocol cannot be looked into; build with DOCKER_BUILDKIT=0 and COMPOSE_DOCKER_CLI_BUILD=0"));
+                                      "its protocol cannot be looked into; build with DOCKER_BUILDKIT=0 and "
+                                      "COMPOSE_DOCKER_CLI_BUILD=0"));
     }
     if (exchange->head.upgrade != "h2c") return exchange->fail(400, "no h2c upgrade in the request");
     auto plan = exchange->plan(exchange->upstream_path(exchange->route->pattern));

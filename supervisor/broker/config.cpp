@@ -6,7 +6,8 @@ namespace supervisor::broker {
 namespace {
 
 json::value mount_to_json(const Mount& mount) {
-    return json::object{{"destination", mount.destination}, {"source", mount.source}, {"writable", mount.writable}};
+    return json::object{
+        {"destination", mount.destination}, {"source", mount.source}, {"writable", mount.writable}};
 }
 
 // Reads members one after the other; the first error stays. What was not asked for is an error at the end.
@@ -16,26 +17,34 @@ class Reader {
 
     void read(std::string_view key, std::string& out) {
         if (const auto value = take(key)) {
-            if (value->is_string()) out = value->as_string();
-            else wrong(key);
+            if (value->is_string())
+                out = value->as_string();
+            else
+                wrong(key);
         }
     }
     void read(std::string_view key, bool& out) {
         if (const auto value = take(key)) {
-            if (value->is_bool()) out = value->as_bool();
-            else wrong(key);
+            if (value->is_bool())
+                out = value->as_bool();
+            else
+                wrong(key);
         }
     }
     void read(std::string_view key, int& out) {
         if (const auto value = take(key)) {
-            if (value->is_int64()) out = static_cast<int>(value->as_int64());
-            else wrong(key);
+            if (value->is_int64())
+                out = static_cast<int>(value->as_int64());
+            else
+                wrong(key);
         }
     }
     void read(std::string_view key, std::uint64_t& out) {
         if (const auto value = take(key)) {
-            if (value->is_int64() && value->as_int64() >= 0) out = static_cast<std::uint64_t>(value->as_int64());
-            else wrong(key);
+            if (value->is_int64() && value->as_int64() >= 0)
+                out = static_cast<std::uint64_t>(value->as_int64());
+            else
+                wrong(key);
         }
     }
     std::optional<json::value> take(std::string_view key) {

@@ -34,12 +34,13 @@ enum class Mode {
 
 struct Config {
     Mode mode = Mode::Dood;
-    // The engine's socket. With host_socket_directory_fd it is a name within that directory, so that the broker
-    // need not be able to reach it by path (and finds it again when the engine makes a new one).
+    // The engine's socket. With host_socket_directory_fd it is a name within that directory, so that the
+    // broker need not be able to reach it by path (and finds it again when the engine makes a new one).
     std::string host_socket = "/var/run/docker.sock";
     int host_socket_directory_fd = -1;
-    int listener_fd = -1;     // listening already
-    std::string listen_path;  // of that listener, in the agent; a bind of a Docker socket becomes a bind of this one
+    int listener_fd = -1;  // listening already
+    std::string
+        listen_path;  // of that listener, in the agent; a bind of a Docker socket becomes a bind of this one
 
     std::string agent_id;       // stable: GoCD's uuid of the agent
     std::string incarnation;    // changes with every start of the agent, not with a restart of the broker
@@ -48,7 +49,8 @@ struct Config {
     std::string policy = "isolated";  // "isolated", "trusted", or the JSON text of a policy file
     std::string cgroup_parent;        // "" in Dood: the agent's own, as the engine shows it
     Limits limits;
-    // The agent's mounts. Absent in Dood: learnt from the engine. In Dind: paths that jobs may bind, both ends alike.
+    // The agent's mounts. Absent in Dood: learnt from the engine. In Dind: paths that jobs may bind, both
+    // ends alike.
     std::optional<std::vector<Mount>> mounts;
     // Paths in the agent that no container may get, nor anything that contains them.
     std::vector<std::string> protected_paths = {"/proc", "/sys", "/dev", "/run/gocd-supervisor"};

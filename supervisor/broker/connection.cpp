@@ -24,7 +24,8 @@ sys::TransferResult Connection::read(char* buffer, std::size_t size) {
 bool Connection::write(std::string_view first, std::string_view second) {
     if (broken_ || !fd_) return false;
     if (!blocked()) {
-        const auto result = second.empty() ? sys::send_some(fd_.get(), first) : sys::send_some(fd_.get(), first, second);
+        const auto result =
+            second.empty() ? sys::send_some(fd_.get(), first) : sys::send_some(fd_.get(), first, second);
         if (result.outcome == Transfer::Broken) {
             broken_ = true;
             return false;

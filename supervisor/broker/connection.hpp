@@ -1,5 +1,5 @@
-// One connected stream socket on the loop: bounded reading, writing that queues what the peer does not take yet.
-// Backpressure is the owner's affair: stop reading the source while blocked(), resume in on_drained().
+// One connected stream socket on the loop: bounded reading, writing that queues what the peer does not take
+// yet. Backpressure is the owner's affair: stop reading the source while blocked(), resume in on_drained().
 #pragma once
 
 #include <memory>

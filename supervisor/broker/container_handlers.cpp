@@ -7,7 +7,8 @@ namespace supervisor::broker {
 namespace {
 
 std::string container_path(const ExchangePtr& exchange, const std::string& id) {
-    // "/containers/{id}/json" with the id put in; the pattern is ours, so the client's spelling does not matter.
+    // "/containers/{id}/json" with the id put in; the pattern is ours, so the client's spelling does not
+    // matter.
     const std::string pattern(exchange->route->pattern);
     return replace_all(pattern, "{id}", id);
 }
@@ -42,7 +43,8 @@ bool name_matches(const NamePatterns& patterns, const json::object& container, c
     return patterns.empty() || patterns.match(own.name);
 }
 
-std::string show_list(Broker& broker, const std::string& body, const NamePatterns& patterns, std::size_t limit) {
+std::string show_list(Broker& broker, const std::string& body, const NamePatterns& patterns,
+                      std::size_t limit) {
     // Only binds and patterns need a look at the parts; names are hidden all through the text.
     if (patterns.empty() && body.find("\"bind\"") == std::string::npos) return body;
     auto parsed = parse_json(body);
@@ -76,7 +78,8 @@ void translate_container_filters(Broker& broker, Filters& filters) {
         return value == "bridge" || value == "none" || value == "host" ? value : broker.names().hidden(value);
     });
     each("volume", [&broker](const std::string& value) {
-        return value.starts_with('/') || broker.ledger().owns_volume(value) ? value : broker.names().hidden(value);
+        return value.starts_with('/') || broker.ledger().owns_volume(value) ? value
+                                                                            : broker.names().hidden(value);
     });
 }
 
@@ -95,7 +98,8 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
         exchange->query.remove("limit");
         if (limit > 0) exchange->query.set("all", "1");  // a limit counts stopped containers too
     }
-    UpstreamRequest request{"GET", exchange->upstream_path("/containers/json"), exchange->passed_headers(), {}};
+    UpstreamRequest request{
+        "GET", exchange->upstream_path("/containers/json"), exchange->passed_headers(), {}};
     exchange->call(std::move(request), [&broker, exchange, patterns, limit](Reply reply) {
         if (reply.status == 200) reply.body = show_list(broker, reply.body, patterns, limit);
         reply_shown(broker, exchange, std::move(reply));
@@ -104,7 +108,10 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
 
 void inspect_container(Broker& broker, const ExchangePtr& exchange) {
     with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
-        UpstreamRequest request{"GET", exchange->upstream_path("/containers/" + own.id + "/json"), exchange->passed_headers(), {}};
+        UpstreamRequest request{"GET",
+                                exchange->upstream_path("/containers/" + own.id + "/json"),
+                                exchange->passed_headers(),
+                                {}};
         exchange->call(std::move(request), [&broker, exchange](Reply reply) {
             auto parsed = parsed_body(reply);
             if (reply.status == 200 && parsed && parsed->is_object()) {
@@ -162,18 +169,22 @@ void start_container(Broker& broker, const ExchangePtr& exchange) {
     // Old clients sent a HostConfig here; none of it may reach the engine.
     const auto body = body_object(exchange);
     if (!body) return;
-    if (!is_empty_value(json::value(*body))) return exchange->deny({400, "start-body", "starting a container with a body is no longer supported"});
+    if (!is_empty_value(json::value(*body)))
+        return exchange->deny({400, "start-body", "starting a container with a body is no longer supported"});
     container_call(broker, exchange);
 }
 
 void update_container(Broker& broker, const ExchangePtr& exchange) {
     auto body = body_object(exchange);
     if (!body) return;
-    with_rewritten(broker, exchange, std::move(*body), rewrite_update, [&broker, exchange](json::object rewritten, const RuleScope&) {
-        with_container(broker, exchange, exchange->name, [&broker, exchange, rewritten](const OwnContainer& own) {
-            call_and_show(broker, exchange, "/containers/" + own.id + "/update", to_text(rewritten));
-        });
-    });
+    with_rewritten(broker, exchange, std::move(*body), rewrite_update,
+                   [&broker, exchange](json::object rewritten, const RuleScope&) {
+                       with_container(broker, exchange, exchange->name,
+                                      [&broker, exchange, rewritten](const OwnContainer& own) {
+                                          call_and_show(broker, exchange, "/containers/" + own.id + "/update",
+                                                        to_text(rewritten));
+                                      });
+                   });
 }
 
 void rename_container(Broker& broker, const ExchangePtr& exchange) {
@@ -182,19 +193,22 @@ void rename_container(Broker& broker, const ExchangePtr& exchange) {
     with_container(broker, exchange, exchange->name, [&broker, exchange, name](const OwnContainer& own) {
         const auto plain = name.starts_with('/') ? name.substr(1) : name;
         exchange->query.set("name", broker.names().hidden(plain));
-        call_and_show(broker, exchange, "/containers/" + own.id + "/rename", {}, [&broker, id = own.id, plain](const Reply& reply) {
-            if (reply.status == 204) broker.ledger().rename_container(id, plain);
-        });
+        call_and_show(broker, exchange, "/containers/" + own.id + "/rename", {},
+                      [&broker, id = own.id, plain](const Reply& reply) {
+                          if (reply.status == 204) broker.ledger().rename_container(id, plain);
+                      });
     });
 }
 
 void remove_container(Broker& broker, const ExchangePtr& exchange) {
     // link=1 removes a name "parent/alias", which is none of our names.
-    if (exchange->query.flag("link")) return exchange->deny({403, "links", "removing a link is not supported"});
+    if (exchange->query.flag("link"))
+        return exchange->deny({403, "links", "removing a link is not supported"});
     with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
-        call_and_show(broker, exchange, "/containers/" + own.id, {}, [&broker, id = own.id](const Reply& reply) {
-            if (reply.status == 204) broker.ledger().remove_container(id);
-        });
+        call_and_show(broker, exchange, "/containers/" + own.id, {},
+                      [&broker, id = own.id](const Reply& reply) {
+                          if (reply.status == 204) broker.ledger().remove_container(id);
+                      });
     });
 }
 

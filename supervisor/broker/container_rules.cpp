@@ -29,7 +29,8 @@ Verdict check_pid_mode(RuleScope& scope, json::value& value, const FieldRule& ru
 Verdict check_ipc_mode(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
     return namespace_mode(scope, value, rule, path, {"none", "private", "shareable"});
 }
-Verdict check_private_only(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+Verdict check_private_only(RuleScope& scope, json::value& value, const FieldRule& rule,
+                           const std::string& path) {
     return value == json::value("private") ? Verdict() : ask(scope, value, rule, path);
 }
 
@@ -39,7 +40,8 @@ Verdict check_capabilities(RuleScope& scope, json::value& value, const FieldRule
     for (const auto& element : value.as_array()) {
         const std::string name(element.is_string() ? std::string(element.as_string()) : std::string());
         if (!scope.policy.allows_capability(name)) {
-            return refusal(scope, Permission::Capabilities, path, "capability \"" + printable(name, 60) + "\" is not allowed");
+            return refusal(scope, Permission::Capabilities, path,
+                           "capability \"" + printable(name, 60) + "\" is not allowed");
         }
     }
     return {};
@@ -48,7 +50,8 @@ Verdict check_capabilities(RuleScope& scope, json::value& value, const FieldRule
 Verdict device_path(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
     const std::string device(value.is_string() ? std::string(value.as_string()) : std::string());
     if (scope.policy.allows_device(device)) return {};
-    return refusal(scope, Permission::Devices, path, "device \"" + printable(device, 100) + "\" is not allowed");
+    return refusal(scope, Permission::Devices, path,
+                   "device \"" + printable(device, 100) + "\" is not allowed");
 }
 
 constexpr FieldRule kDeviceFields[] = {
@@ -61,19 +64,23 @@ Verdict check_devices(RuleScope& scope, json::value& value, const FieldRule&, co
     if (is_empty_value(value)) return {};
     if (!value.is_array()) return malformed(path, "a list");
     for (auto& element : value.as_array()) {
-        if (!element.is_object() || !element.as_object().contains("PathOnHost")) return malformed(path, "objects with PathOnHost");
+        if (!element.is_object() || !element.as_object().contains("PathOnHost"))
+            return malformed(path, "objects with PathOnHost");
         if (auto denial = apply_rules(scope, element.as_object(), kDeviceFields, path + ".")) return denial;
     }
     return {};
 }
 
-Verdict check_security_options(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+Verdict check_security_options(RuleScope& scope, json::value& value, const FieldRule& rule,
+                               const std::string& path) {
     if (is_empty_value(value) || scope.policy.allows(rule.permission)) return {};
     if (!value.is_array()) return malformed(path, "a list");
     for (const auto& element : value.as_array()) {
         const std::string option(element.is_string() ? std::string(element.as_string()) : std::string());
-        const bool stricter = option == "no-new-privileges" || option == "no-new-privileges:true" || option == "no-new-privileges=true";
-        if (!stricter) return refusal(scope, rule.permission, path, "\"" + printable(option, 80) + "\" is not allowed");
+        const bool stricter = option == "no-new-privileges" || option == "no-new-privileges:true" ||
+                              option == "no-new-privileges=true";
+        if (!stricter)
+            return refusal(scope, rule.permission, path, "\"" + printable(option, 80) + "\" is not allowed");
     }
     return {};
 }
@@ -84,8 +91,11 @@ Verdict check_sysctls(RuleScope& scope, json::value& value, const FieldRule& rul
     for (const auto& member : value.as_object()) {
         const std::string_view key(member.key().data(), member.key().size());
         bool own = false;
-        for (const std::string_view prefix : {"net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."}) own = own || key.starts_with(prefix);
-        if (!own) return refusal(scope, rule.permission, path + "." + printable(key, 80), "this sysctl is not the container's own");
+        for (const std::string_view prefix : {"net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."})
+            own = own || key.starts_with(prefix);
+        if (!own)
+            return refusal(scope, rule.permission, path + "." + printable(key, 80),
+                           "this sysctl is not the container's own");
     }
     return {};
 }
@@ -99,7 +109,8 @@ Verdict force_cgroup_parent(RuleScope& scope, json::value& value, const FieldRul
     return {};
 }
 
-Verdict check_oom_score(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+Verdict check_oom_score(RuleScope& scope, json::value& value, const FieldRule& rule,
+                        const std::string& path) {
     const bool raised = value.is_int64() && value.as_int64() > 0;
     return raised ? Verdict() : ask(scope, value, rule, path);
 }
@@ -119,21 +130,31 @@ Verdict soften_restart(RuleScope& scope, json::value& value, const FieldRule& ru
 }
 
 constexpr FieldRule kLogFields[] = {
-    {"Type", [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
-         const bool local = value == json::value("json-file") || value == json::value("local") || value == json::value("none");
+    {"Type",
+     [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+         const bool local = value == json::value("json-file") || value == json::value("local") ||
+                            value == json::value("none");
          return local ? Verdict() : ask(scope, value, rule, path);
-     }, Permission::LogDrivers},
-    {"Config", [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) -> Verdict {
+     },
+     Permission::LogDrivers},
+    {"Config",
+     [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) -> Verdict {
          if (is_empty_value(value) || scope.policy.allows(rule.permission)) return {};
          if (!value.is_object()) return malformed(path, "an object");
          for (const auto& member : value.as_object()) {
              const std::string_view key(member.key().data(), member.key().size());
              bool known = false;
-             for (const std::string_view option : {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode", "max-buffer-size"}) known = known || key == option;
-             if (!known) return refusal(scope, rule.permission, path + "." + printable(key, 80), "this option is not allowed");
+             for (const std::string_view option :
+                  {"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag",
+                   "mode", "max-buffer-size"})
+                 known = known || key == option;
+             if (!known)
+                 return refusal(scope, rule.permission, path + "." + printable(key, 80),
+                                "this option is not allowed");
          }
          return {};
-     }, Permission::LogDrivers},
+     },
+     Permission::LogDrivers},
 };
 
 Verdict check_log_config(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
@@ -149,7 +170,8 @@ Verdict check_storage(RuleScope& scope, json::value& value, const FieldRule& rul
     return only_size ? Verdict() : ask(scope, value, rule, path);
 }
 
-Verdict check_volume_driver(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+Verdict check_volume_driver(RuleScope& scope, json::value& value, const FieldRule& rule,
+                            const std::string& path) {
     return value == json::value("local") ? Verdict() : ask(scope, value, rule, path);
 }
 
@@ -158,13 +180,15 @@ Verdict check_extra_hosts(RuleScope&, json::value& value, const FieldRule&, cons
     if (!value.is_array()) return malformed(path, "a list");
     for (const auto& element : value.as_array()) {
         const std::string text(element.is_string() ? std::string(element.as_string()) : std::string());
-        const bool plain = std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
+        const bool plain = std::none_of(text.begin(), text.end(),
+                                        [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
         if (!plain || text.find(':') == std::string::npos) return malformed(path, "NAME:ADDRESS");
     }
     return {};
 }
 
-Verdict check_cgroup_mode(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+Verdict check_cgroup_mode(RuleScope& scope, json::value& value, const FieldRule& rule,
+                          const std::string& path) {
     return check_private_only(scope, value, rule, path);
 }
 
@@ -278,26 +302,51 @@ Verdict check_image(RuleScope&, json::value& value, const FieldRule&, const std:
 }
 
 constexpr FieldRule kContainerFields[] = {
-    {"Hostname", pass},      {"Domainname", pass},   {"User", pass},        {"AttachStdin", pass},
-    {"AttachStdout", pass},  {"AttachStderr", pass}, {"ExposedPorts", pass}, {"PortSpecs", drop},
-    {"Tty", pass},           {"OpenStdin", pass},    {"StdinOnce", pass},   {"Env", pass},
-    {"Cmd", pass},           {"Healthcheck", pass},  {"ArgsEscaped", pass}, {"Image", check_image},
-    {"Volumes", check_object}, {"WorkingDir", pass}, {"Entrypoint", pass},  {"NetworkDisabled", pass},
-    {"MacAddress", pass},    {"OnBuild", pass},      {"Labels", check_object}, {"StopSignal", pass},
-    {"StopTimeout", pass},   {"Shell", pass},        {"HostConfig", check_host_config},
+    {"Hostname", pass},
+    {"Domainname", pass},
+    {"User", pass},
+    {"AttachStdin", pass},
+    {"AttachStdout", pass},
+    {"AttachStderr", pass},
+    {"ExposedPorts", pass},
+    {"PortSpecs", drop},
+    {"Tty", pass},
+    {"OpenStdin", pass},
+    {"StdinOnce", pass},
+    {"Env", pass},
+    {"Cmd", pass},
+    {"Healthcheck", pass},
+    {"ArgsEscaped", pass},
+    {"Image", check_image},
+    {"Volumes", check_object},
+    {"WorkingDir", pass},
+    {"Entrypoint", pass},
+    {"NetworkDisabled", pass},
+    {"MacAddress", pass},
+    {"OnBuild", pass},
+    {"Labels", check_object},
+    {"StopSignal", pass},
+    {"StopTimeout", pass},
+    {"Shell", pass},
+    {"HostConfig", check_host_config},
     {"NetworkingConfig", check_networking},
 };
 
 constexpr FieldRule kExecFields[] = {
     {"User", pass},         {"Privileged", ask, Permission::Privileged},
-    {"Tty", pass},          {"ConsoleSize", pass},  {"AttachStdin", pass}, {"AttachStdout", pass},
-    {"AttachStderr", pass}, {"Detach", pass},       {"DetachKeys", pass},  {"Env", pass},
-    {"WorkingDir", pass},   {"Cmd", pass},          {"Container", drop},
+    {"Tty", pass},          {"ConsoleSize", pass},
+    {"AttachStdin", pass},  {"AttachStdout", pass},
+    {"AttachStderr", pass}, {"Detach", pass},
+    {"DetachKeys", pass},   {"Env", pass},
+    {"WorkingDir", pass},   {"Cmd", pass},
+    {"Container", drop},
 };
 
 std::uint64_t number_of(const json::object& object, std::string_view key) {
     const auto* value = object.if_contains(key);
-    return value != nullptr && value->is_int64() && value->as_int64() > 0 ? static_cast<std::uint64_t>(value->as_int64()) : 0;
+    return value != nullptr && value->is_int64() && value->as_int64() > 0
+               ? static_cast<std::uint64_t>(value->as_int64())
+               : 0;
 }
 
 // A container that names no limit may use the agent's total; what containers ask for by name must fit into it
@@ -310,13 +359,17 @@ Verdict limit_total(json::object& host, const char* field, std::uint64_t total, 
         return {};
     }
     if (wanted <= total && granted <= total - wanted) return {};
-    return Denial{403, "limits", std::string("HostConfig.") + field + ": " + std::to_string(wanted) + " is more than what is left of the agent's " + std::to_string(total)};
+    return Denial{403, "limits",
+                  std::string("HostConfig.") + field + ": " + std::to_string(wanted) +
+                      " is more than what is left of the agent's " + std::to_string(total)};
 }
 
 Verdict apply_limits(RuleScope& scope, json::object& host) {
     const auto& limits = scope.config.limits;
     if (limits.containers > 0 && scope.ledger.containers().size() >= limits.containers) {
-        return Denial{403, "limits", "the agent's jobs have " + std::to_string(limits.containers) + " containers already, which is the limit"};
+        return Denial{403, "limits",
+                      "the agent's jobs have " + std::to_string(limits.containers) +
+                          " containers already, which is the limit"};
     }
     std::uint64_t memory = 0;
     std::uint64_t cpus = 0;
@@ -330,7 +383,8 @@ Verdict apply_limits(RuleScope& scope, json::object& host) {
     }
     if (limits.pids > 0) {
         const auto wanted = number_of(host, "PidsLimit");
-        host["PidsLimit"] = static_cast<std::int64_t>(wanted == 0 ? limits.pids : std::min(wanted, limits.pids));
+        host["PidsLimit"] =
+            static_cast<std::int64_t>(wanted == 0 ? limits.pids : std::min(wanted, limits.pids));
     }
     return {};
 }
@@ -357,8 +411,10 @@ Verdict rewrite_update(RuleScope& scope, json::object& body) {
     if (auto denial = apply_rules(scope, body, kResourceFields, "")) return denial;
     body.erase("CgroupParent");
     const auto& limits = scope.config.limits;
-    if (limits.memory > 0 && number_of(body, "Memory") > limits.memory) return Denial{403, "limits", "Memory: more than the agent's total"};
-    if (limits.nano_cpus > 0 && number_of(body, "NanoCpus") > limits.nano_cpus) return Denial{403, "limits", "NanoCpus: more than the agent's total"};
+    if (limits.memory > 0 && number_of(body, "Memory") > limits.memory)
+        return Denial{403, "limits", "Memory: more than the agent's total"};
+    if (limits.nano_cpus > 0 && number_of(body, "NanoCpus") > limits.nano_cpus)
+        return Denial{403, "limits", "NanoCpus: more than the agent's total"};
     return {};
 }
 

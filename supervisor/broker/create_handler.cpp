@@ -20,10 +20,13 @@ std::uint64_t granted(const json::object& body, const char* field) {
     const auto* host = body.if_contains("HostConfig");
     if (host == nullptr || !host->is_object()) return 0;
     const auto* value = host->as_object().if_contains(field);
-    return value != nullptr && value->is_int64() && value->as_int64() > 0 ? static_cast<std::uint64_t>(value->as_int64()) : 0;
+    return value != nullptr && value->is_int64() && value->as_int64() > 0
+               ? static_cast<std::uint64_t>(value->as_int64())
+               : 0;
 }
 
-// The inspect answer tells what the create answer does not: the name that the engine chose, anonymous volumes.
+// The inspect answer tells what the create answer does not: the name that the engine chose, anonymous
+// volumes.
 void record(Broker& broker, const Creation& creation, const std::string& id, const Reply& inspected) {
     OwnContainer container{id, creation.shown_name, creation.job.locator(), 0, 0};
     if (broker.config().limits.memory > 0) container.memory = granted(creation.body, "Memory");
@@ -32,11 +35,13 @@ void record(Broker& broker, const Creation& creation, const std::string& id, con
     if (inspected.status == 200 && parsed && parsed->is_object()) {
         const auto& object = parsed->as_object();
         const auto name = text_of(object, "Name");
-        if (container.name.empty() && name.size() > 1) container.name = broker.shown(std::string_view(name).substr(1));
+        if (container.name.empty() && name.size() > 1)
+            container.name = broker.shown(std::string_view(name).substr(1));
         const auto* mounts = object.if_contains("Mounts");
         if (mounts != nullptr && mounts->is_array()) {
             for (const auto& mount : mounts->as_array()) {
-                if (mount.is_object() && text_of(mount.as_object(), "Type") == "volume") broker.ledger().add_volume(text_of(mount.as_object(), "Name"), container.job);
+                if (mount.is_object() && text_of(mount.as_object(), "Type") == "volume")
+                    broker.ledger().add_volume(text_of(mount.as_object(), "Name"), container.job);
             }
         }
     }
@@ -44,18 +49,21 @@ void record(Broker& broker, const Creation& creation, const std::string& id, con
 }
 
 void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation) {
-    UpstreamRequest request{"POST", exchange->upstream_path("/containers/create"), exchange->passed_headers(), to_text(creation->body)};
+    UpstreamRequest request{"POST", exchange->upstream_path("/containers/create"), exchange->passed_headers(),
+                            to_text(creation->body)};
     exchange->call(std::move(request), [&broker, exchange, creation](const Reply& reply) {
         const auto parsed = parsed_body(reply);
-        if (reply.status != 201 || !parsed || !parsed->is_object()) return reply_shown(broker, exchange, reply);
+        if (reply.status != 201 || !parsed || !parsed->is_object())
+            return reply_shown(broker, exchange, reply);
         const auto id = text_of(parsed->as_object(), "Id");
         exchange->object = id;
         // Recorded whatever happens to the client meanwhile: the container exists.
         broker.ledger().add(OwnContainer{id, creation->shown_name, creation->job.locator(), 0, 0});
-        broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}}, [&broker, exchange, creation, id, reply](const Reply& inspected) {
-            record(broker, *creation, id, inspected);
-            reply_shown(broker, exchange, reply);
-        });
+        broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}},
+                   [&broker, exchange, creation, id, reply](const Reply& inspected) {
+                       record(broker, *creation, id, inspected);
+                       reply_shown(broker, exchange, reply);
+                   });
     });
 }
 
@@ -67,11 +75,12 @@ void create_volumes(Broker& broker, const ExchangePtr& exchange, const CreationP
     json::object labels;
     set_owner_labels(labels, broker.owner(), creation->job);
     json::object body{{"Name", name}, {"Labels", std::move(labels)}};
-    exchange->call({"POST", exchange->upstream_path("/volumes/create"), {}, to_text(body)}, [&broker, exchange, creation, name](const Reply& reply) {
-        if (reply.status != 201) return reply_shown(broker, exchange, reply);
-        broker.ledger().add_volume(name, creation->job.locator());
-        create_volumes(broker, exchange, creation);
-    });
+    exchange->call({"POST", exchange->upstream_path("/volumes/create"), {}, to_text(body)},
+                   [&broker, exchange, creation, name](const Reply& reply) {
+                       if (reply.status != 201) return reply_shown(broker, exchange, reply);
+                       broker.ledger().add_volume(name, creation->job.locator());
+                       create_volumes(broker, exchange, creation);
+                   });
 }
 
 // Another agent may have moved the tag; then the id says what this agent's job means.
@@ -100,16 +109,21 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
     if (!body) return;
     std::string name(exchange->query.get("name"));
     if (name.starts_with('/')) name.erase(0, 1);
-    if (name.empty()) exchange->query.remove("name");
-    else exchange->query.set("name", broker.names().hidden(name));
+    if (name.empty())
+        exchange->query.remove("name");
+    else
+        exchange->query.set("name", broker.names().hidden(name));
     with_rewritten(
-        broker, exchange, std::move(*body), [name](RuleScope& scope, json::object& copy) { return rewrite(scope, copy, name); },
+        broker, exchange, std::move(*body),
+        [name](RuleScope& scope, json::object& copy) { return rewrite(scope, copy, name); },
         [&broker, exchange, name](json::object rewritten, const RuleScope& scope) {
-            auto creation = std::make_shared<Creation>(Creation{std::move(rewritten), scope.job, name, scope.volumes_to_create});
+            auto creation = std::make_shared<Creation>(
+                Creation{std::move(rewritten), scope.job, name, scope.volumes_to_create});
             auto& volumes = creation->volumes;
             std::sort(volumes.begin(), volumes.end());
             volumes.erase(std::unique(volumes.begin(), volumes.end()), volumes.end());
-            with_visible_image(broker, exchange, text_of(creation->body, "Image"), MissingImage::LeaveToEngine,
+            with_visible_image(broker, exchange, text_of(creation->body, "Image"),
+                               MissingImage::LeaveToEngine,
                                [&broker, exchange, creation](const std::optional<json::object>& image) {
                                    pin_image(broker, *creation, image);
                                    create_volumes(broker, exchange, creation);

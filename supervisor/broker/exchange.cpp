@@ -7,7 +7,8 @@ namespace supervisor::broker {
 namespace {
 
 bool passes(std::string_view name) {
-    for (const std::string_view allowed : {"Accept", "Accept-Encoding", "User-Agent", "X-Registry-Auth", "X-Registry-Config", "Traceparent"}) {
+    for (const std::string_view allowed :
+         {"Accept", "Accept-Encoding", "User-Agent", "X-Registry-Auth", "X-Registry-Config", "Traceparent"}) {
         if (equals_ignoring_case(name, allowed)) return true;
     }
     for (const std::string_view prefix : {"X-Meta-", "X-Docker-", "Sec-WebSocket-"}) {
@@ -63,15 +64,16 @@ void Exchange::call(UpstreamRequest request, std::function<void(Reply)> then) {
     const auto host = host_.lock();
     if (!host || status != 0) return;
     // The exchange holds the call, so the call must not hold the exchange; the session does.
-    pending_ = host->engine().call(std::move(request), [weak = weak_from_this(), then = std::move(then)](Result<Reply> result) {
-        const auto self = weak.lock();
-        if (!self) return;
-        if (result) {
-            then(std::move(*result));
-        } else {
-            self->fail(502, "the Docker engine cannot be reached: " + result.error().message());
-        }
-    });
+    pending_ = host->engine().call(
+        std::move(request), [weak = weak_from_this(), then = std::move(then)](Result<Reply> result) {
+            const auto self = weak.lock();
+            if (!self) return;
+            if (result) {
+                then(std::move(*result));
+            } else {
+                self->fail(502, "the Docker engine cannot be reached: " + result.error().message());
+            }
+        });
 }
 
 void Exchange::relay(RelayPlan plan) {

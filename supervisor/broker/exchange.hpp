@@ -1,5 +1,5 @@
-// One request and its answer, as the handlers of routes see them. An exchange outlives its session if a handler
-// still holds it; then everything it is asked to send is dropped.
+// One request and its answer, as the handlers of routes see them. An exchange outlives its session if a
+// handler still holds it; then everything it is asked to send is dropped.
 #pragma once
 
 #include <memory>
@@ -39,7 +39,8 @@ class ExchangeHost {
 
 class Exchange : public std::enable_shared_from_this<Exchange> {
   public:
-    Exchange(std::weak_ptr<ExchangeHost> host, RequestHead request_head) : head(std::move(request_head)), host_(std::move(host)) {}
+    Exchange(std::weak_ptr<ExchangeHost> host, RequestHead request_head)
+        : head(std::move(request_head)), host_(std::move(host)) {}
 
     RequestHead head;
     const Route* route = nullptr;
@@ -63,8 +64,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     void reply(int status, std::string json_text);
     void fail(int status, std::string_view message);
     void deny(const Denial& denial);
-    // Asks the engine. The callback gets its answer, whatever the status; if the engine cannot be reached the client
-    // is told so and the callback never runs. If the client goes away first, the call is cancelled.
+    // Asks the engine. The callback gets its answer, whatever the status; if the engine cannot be reached the
+    // client is told so and the callback never runs. If the client goes away first, the call is cancelled.
     void call(UpstreamRequest request, std::function<void(Reply)> then);
     void relay(RelayPlan plan);
     // This request as a plan: same method, given path, passed headers, streamed body if the route streams.

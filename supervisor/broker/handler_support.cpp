@@ -24,7 +24,8 @@ Result<std::vector<std::string>> filter_values(const json::value& value) {
 
 }  // namespace
 
-void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnContainer)> then) {
+void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                    std::function<void(OwnContainer)> then) {
     if (const auto* found = broker.ledger().container(reference)) return then(*found);
     broker.refresh([&broker, exchange, reference, then = std::move(then)] {
         if (!exchange->alive()) return;
@@ -33,7 +34,8 @@ void with_container(Broker& broker, const ExchangePtr& exchange, const std::stri
     });
 }
 
-void with_network(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnNetwork)> then) {
+void with_network(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                  std::function<void(OwnNetwork)> then) {
     if (const auto* found = broker.ledger().network(reference)) return then(*found);
     broker.refresh([&broker, exchange, reference, then = std::move(then)] {
         if (!exchange->alive()) return;
@@ -45,14 +47,16 @@ void with_network(Broker& broker, const ExchangePtr& exchange, const std::string
 void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply) {
     Reply out;
     out.status = reply.status;
-    if (const auto type = reply.headers.get("Content-Type"); !type.empty()) out.headers.add("Content-Type", type);
+    if (const auto type = reply.headers.get("Content-Type"); !type.empty())
+        out.headers.add("Content-Type", type);
     out.body = broker.shown(reply.body);
     exchange->reply(std::move(out));
 }
 
 void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path, std::string body,
                    std::function<void(const Reply&)> seen) {
-    UpstreamRequest request{exchange->head.method, exchange->upstream_path(path), exchange->passed_headers(), std::move(body)};
+    UpstreamRequest request{exchange->head.method, exchange->upstream_path(path), exchange->passed_headers(),
+                            std::move(body)};
     exchange->call(std::move(request), [&broker, exchange, seen = std::move(seen)](Reply reply) {
         if (seen) seen(reply);
         reply_shown(broker, exchange, std::move(reply));
@@ -81,7 +85,8 @@ std::optional<json::value> parsed_body(const Reply& reply) {
 
 void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
                     std::function<void(json::object body, RuleScope scope)> then) {
-    broker.with_job(exchange, [&broker, exchange, body = std::move(body), rewrite = std::move(rewrite), then = std::move(then)](const JobIdentity& job) {
+    broker.with_job(exchange, [&broker, exchange, body = std::move(body), rewrite = std::move(rewrite),
+                               then = std::move(then)](const JobIdentity& job) {
         auto scope = broker.scope(job);
         scope.api_version = exchange->version;
         auto copy = body;

@@ -12,24 +12,26 @@
 
 namespace supervisor::broker {
 
-// Continues with the own container or network that the reference means; otherwise the client gets the engine's own
-// words for one that does not exist. A miss is looked up again once, in fresh lists.
-void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnContainer)> then);
-void with_network(Broker& broker, const ExchangePtr& exchange, const std::string& reference, std::function<void(OwnNetwork)> then);
+// Continues with the own container or network that the reference means; otherwise the client gets the
+// engine's own words for one that does not exist. A miss is looked up again once, in fresh lists.
+void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                    std::function<void(OwnContainer)> then);
+void with_network(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                  std::function<void(OwnNetwork)> then);
 
 // The engine's answer with this agent's prefix removed from it.
 void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply);
-// Sends the exchange's method to `path` (without version; the query is added) and shows the answer. `seen` looks at
-// it first.
-void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path, std::string body = {},
-                   std::function<void(const Reply&)> seen = {});
+// Sends the exchange's method to `path` (without version; the query is added) and shows the answer. `seen`
+// looks at it first.
+void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path,
+                   std::string body = {}, std::function<void(const Reply&)> seen = {});
 
 // The body as JSON object; empty if there is none. Answers 400 itself.
 std::optional<json::object> body_object(const ExchangePtr& exchange);
 std::optional<json::value> parsed_body(const Reply& reply);
 
-// Runs a rule function over a copy of `body`; on a missing reference once more after a refresh. `then` gets the
-// rewritten body and what the rules found out.
+// Runs a rule function over a copy of `body`; on a missing reference once more after a refresh. `then` gets
+// the rewritten body and what the rules found out.
 using Rewrite = std::function<Verdict(RuleScope& scope, json::object& body)>;
 void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
                     std::function<void(json::object body, RuleScope scope)> then);

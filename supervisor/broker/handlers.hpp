@@ -1,5 +1,5 @@
-// Handlers of the routes, by subject. Each takes an exchange whose path, query and body framing were checked, and
-// must see to it that the client gets exactly one answer.
+// Handlers of the routes, by subject. Each takes an exchange whose path, query and body framing were checked,
+// and must see to it that the client gets exactly one answer.
 #pragma once
 
 #include "broker/exchange.hpp"

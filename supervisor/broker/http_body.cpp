@@ -17,10 +17,18 @@ int hex_value(char c) {
 
 BodyReader::BodyReader(BodyFraming framing) : left_(framing.length) {
     switch (framing.kind) {
-        case Framing::None: state_ = State::Done; break;
-        case Framing::Length: state_ = framing.length == 0 ? State::Done : State::Raw; break;
-        case Framing::Chunked: state_ = State::ChunkSize; break;
-        case Framing::UntilEof: state_ = State::RawUntilEof; break;
+        case Framing::None:
+            state_ = State::Done;
+            break;
+        case Framing::Length:
+            state_ = framing.length == 0 ? State::Done : State::Raw;
+            break;
+        case Framing::Chunked:
+            state_ = State::ChunkSize;
+            break;
+        case Framing::UntilEof:
+            state_ = State::RawUntilEof;
+            break;
     }
 }
 
@@ -59,23 +67,32 @@ void BodyReader::size_byte(char c) {
 
 void BodyReader::framing_byte(char c) {
     switch (state_) {
-        case State::ChunkSize: size_byte(c); return;
+        case State::ChunkSize:
+            size_byte(c);
+            return;
         case State::ChunkSizeLf:
             state_ = c != '\n' ? State::Malformed : left_ == 0 ? State::LastCr : State::ChunkData;
             return;
-        case State::ChunkCr: state_ = c == '\r' ? State::ChunkLf : State::Malformed; return;
+        case State::ChunkCr:
+            state_ = c == '\r' ? State::ChunkLf : State::Malformed;
+            return;
         case State::ChunkLf:
             state_ = c == '\n' ? State::ChunkSize : State::Malformed;
             left_ = 0;
             digits_ = 0;
             return;
-        case State::LastCr: state_ = c == '\r' ? State::LastLf : State::Malformed; return;
-        case State::LastLf: state_ = c == '\n' ? State::Done : State::Malformed; return;
+        case State::LastCr:
+            state_ = c == '\r' ? State::LastLf : State::Malformed;
+            return;
+        case State::LastLf:
+            state_ = c == '\n' ? State::Done : State::Malformed;
+            return;
         case State::Done:
         case State::Raw:
         case State::RawUntilEof:
         case State::ChunkData:
-        case State::Malformed: return;
+        case State::Malformed:
+            return;
     }
 }
 

@@ -13,8 +13,8 @@ class BodyReader {
     explicit BodyReader(BodyFraming framing);
 
     struct Piece {
-        std::size_t consumed = 0;   // bytes of the input that belong to the body, framing included
-        std::string_view payload;   // part of the input
+        std::size_t consumed = 0;  // bytes of the input that belong to the body, framing included
+        std::string_view payload;  // part of the input
     };
     // Takes a prefix of `bytes`. Call again with the rest until done() or until nothing is consumed.
     Piece next(std::string_view bytes);
@@ -27,7 +27,19 @@ class BodyReader {
     bool malformed() const { return state_ == State::Malformed; }
 
   private:
-    enum class State { Done, Raw, RawUntilEof, ChunkSize, ChunkSizeLf, ChunkData, ChunkCr, ChunkLf, LastCr, LastLf, Malformed };
+    enum class State {
+        Done,
+        Raw,
+        RawUntilEof,
+        ChunkSize,
+        ChunkSizeLf,
+        ChunkData,
+        ChunkCr,
+        ChunkLf,
+        LastCr,
+        LastLf,
+        Malformed
+    };
     Piece payload(std::string_view bytes);
     void framing_byte(char c);
     void size_byte(char c);

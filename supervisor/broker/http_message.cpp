@@ -59,7 +59,8 @@ Result<> parse_fields(std::string_view rest, Headers& headers) {
             return fail("malformed header name in \"" + printable(line, 80) + "\"");
         }
         const auto value = trim_blanks(line.substr(colon + 1));
-        if (!is_field_value(value)) return fail("control character in header " + std::string(line.substr(0, colon)));
+        if (!is_field_value(value))
+            return fail("control character in header " + std::string(line.substr(0, colon)));
         if (headers.fields().size() >= kMaxHeaderFields) return fail("too many header fields");
         headers.add(line.substr(0, colon), value);
     }
@@ -118,11 +119,14 @@ Result<> parse_request_line(std::string_view line, RequestHead& head) {
     if (first == std::string_view::npos || first == last) return fail("malformed request line");
     head.method = line.substr(0, first);
     head.target = line.substr(first + 1, last - first - 1);
-    const bool plain_method = head.method.size() <= 16 && !head.method.empty() &&
-                              std::all_of(head.method.begin(), head.method.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+    const bool plain_method =
+        head.method.size() <= 16 && !head.method.empty() &&
+        std::all_of(head.method.begin(), head.method.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
     if (!plain_method) return fail("malformed method");
-    const bool visible = std::all_of(head.target.begin(), head.target.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-    if (!visible || head.target.empty() || head.target.front() != '/') return fail("request target is not a path");
+    const bool visible =
+        std::all_of(head.target.begin(), head.target.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    if (!visible || head.target.empty() || head.target.front() != '/')
+        return fail("request target is not a path");
     SUPERVISOR_TRY_ASSIGN(minor, parse_version(line.substr(last + 1)));
     head.minor = minor;
     return {};
@@ -133,7 +137,8 @@ Result<> parse_connection_wishes(RequestHead& head) {
     if (head.minor == 1 && !head.headers.has("Host")) return fail("no Host header");
     head.keep_alive = keeps_alive(head.headers, head.minor);
     if (head.headers.has("Expect")) {
-        if (!equals_ignoring_case(head.headers.get("Expect"), "100-continue")) return fail("unknown expectation");
+        if (!equals_ignoring_case(head.headers.get("Expect"), "100-continue"))
+            return fail("unknown expectation");
         head.expects_continue = head.minor == 1;
     }
     if (head.headers.count("Upgrade") > 1) return fail("more than one Upgrade header");
@@ -144,7 +149,8 @@ Result<> parse_connection_wishes(RequestHead& head) {
 }  // namespace
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 void Headers::set(std::string_view name, std::string_view value) {
@@ -153,7 +159,8 @@ void Headers::set(std::string_view name, std::string_view value) {
 }
 
 void Headers::remove(std::string_view name) {
-    std::erase_if(fields_, [name](const HeaderField& field) { return equals_ignoring_case(field.name, name); });
+    std::erase_if(fields_,
+                  [name](const HeaderField& field) { return equals_ignoring_case(field.name, name); });
 }
 
 std::string_view Headers::get(std::string_view name) const {
@@ -164,9 +171,9 @@ std::string_view Headers::get(std::string_view name) const {
 }
 
 std::size_t Headers::count(std::string_view name) const {
-    return static_cast<std::size_t>(std::count_if(fields_.begin(), fields_.end(), [name](const HeaderField& field) {
-        return equals_ignoring_case(field.name, name);
-    }));
+    return static_cast<std::size_t>(
+        std::count_if(fields_.begin(), fields_.end(),
+                      [name](const HeaderField& field) { return equals_ignoring_case(field.name, name); }));
 }
 
 bool Headers::lists(std::string_view name, std::string_view token) const {
@@ -187,7 +194,8 @@ HeadScan scan_head(std::string_view bytes) {
         if (newline == line_start || bytes[newline - 1] != '\r') return {HeadScan::State::Malformed};
         if (newline == line_start + 1) {
             if (line_start == 0) return {HeadScan::State::Malformed};
-            return {newline + 1 > kMaxHeadBytes ? HeadScan::State::Malformed : HeadScan::State::Complete, newline + 1};
+            return {newline + 1 > kMaxHeadBytes ? HeadScan::State::Malformed : HeadScan::State::Complete,
+                    newline + 1};
         }
         line_start = newline + 1;
     }
@@ -226,10 +234,25 @@ std::string_view reason_phrase(int status) {
         std::string_view text;
     };
     static constexpr std::array<Phrase, 20> kPhrases{{
-        {100, "Continue"}, {101, "UPGRADED"}, {200, "OK"}, {201, "Created"}, {204, "No Content"}, {304, "Not Modified"},
-        {400, "Bad Request"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"}, {406, "Not Acceptable"},
-        {408, "Request Timeout"}, {409, "Conflict"}, {413, "Payload Too Large"}, {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+        {100, "Continue"},
+        {101, "UPGRADED"},
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {413, "Payload Too Large"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
         {507, "Insufficient Storage"},
     }};
     for (const auto& phrase : kPhrases) {

@@ -1,5 +1,5 @@
-// HTTP/1.1 heads as the broker understands them. There is one parser, and what goes out is always written anew
-// from these structs: no byte of a client's head reaches the daemon as it came.
+// HTTP/1.1 heads as the broker understands them. There is one parser, and what goes out is always written
+// anew from these structs: no byte of a client's head reaches the daemon as it came.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,9 @@ struct HeaderField {
 
 class Headers {
   public:
-    void add(std::string_view name, std::string_view value) { fields_.push_back({std::string(name), std::string(value)}); }
+    void add(std::string_view name, std::string_view value) {
+        fields_.push_back({std::string(name), std::string(value)});
+    }
     void set(std::string_view name, std::string_view value);
     void remove(std::string_view name);
     // First field of that name (any case), "" when there is none.

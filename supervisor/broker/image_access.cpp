@@ -34,51 +34,61 @@ bool is_plain_reference(const std::string& reference) {
 
 bool is_visible_image(const Broker& broker, const json::object& image) {
     const auto agent = label_of(image, kAgentLabel);
-    if (agent.empty() || agent == broker.owner().agent_id || broker.policy().allows(Permission::SharedTags)) return true;
+    if (agent.empty() || agent == broker.owner().agent_id || broker.policy().allows(Permission::SharedTags))
+        return true;
     return is_known(const_cast<Broker&>(broker).ledger(), image);
 }
 
-void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference, MissingImage missing,
-                        std::function<void(const std::optional<json::object>&)> then) {
-    const auto hidden = [exchange, reference] { exchange->deny({404, "not-own", "No such image: " + printable(reference, 200)}); };
+void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                        MissingImage missing, std::function<void(const std::optional<json::object>&)> then) {
+    const auto hidden = [exchange, reference] {
+        exchange->deny({404, "not-own", "No such image: " + printable(reference, 200)});
+    };
     if (!is_plain_reference(reference)) return missing == MissingImage::Answer ? hidden() : then({});
     const auto* pinned = broker.ledger().image(with_tag(reference));
     const auto meant = pinned != nullptr && !pinned->id.empty() ? pinned->id : reference;
-    exchange->call({"GET", inspect_path(*exchange, meant), {}, {}}, [&broker, exchange, reference, meant, missing, hidden, then = std::move(then)](const Reply& reply) {
-        const auto parsed = parsed_body(reply);
-        if (reply.status == 200 && parsed && parsed->is_object()) {
-            if (!is_visible_image(broker, parsed->as_object())) return hidden();
-            return then(parsed->as_object());
-        }
-        if (meant != reference && reply.status == 404) {
-            broker.ledger().remove_image(with_tag(reference));
-            return with_visible_image(broker, exchange, reference, missing, then);
-        }
-        if (missing == MissingImage::Answer) return reply_shown(broker, exchange, reply);
-        then({});
-    });
+    exchange->call(
+        {"GET", inspect_path(*exchange, meant), {}, {}},
+        [&broker, exchange, reference, meant, missing, hidden, then = std::move(then)](const Reply& reply) {
+            const auto parsed = parsed_body(reply);
+            if (reply.status == 200 && parsed && parsed->is_object()) {
+                if (!is_visible_image(broker, parsed->as_object())) return hidden();
+                return then(parsed->as_object());
+            }
+            if (meant != reference && reply.status == 404) {
+                broker.ledger().remove_image(with_tag(reference));
+                return with_visible_image(broker, exchange, reference, missing, then);
+            }
+            if (missing == MissingImage::Answer) return reply_shown(broker, exchange, reply);
+            then({});
+        });
 }
 
-void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references, std::function<void()> then) {
+void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references,
+                    std::function<void()> then) {
     if (references.empty() || broker.policy().allows(Permission::SharedTags)) return then();
     const auto reference = with_tag(references.back());
     references.pop_back();
     if (!is_plain_reference(reference)) return exchange->fail(400, "invalid reference format");
-    exchange->call({"GET", inspect_path(*exchange, reference), {}, {}}, [&broker, exchange, reference, references, then = std::move(then)](const Reply& reply) {
-        const auto parsed = parsed_body(reply);
-        if (reply.status == 200 && parsed && parsed->is_object()) {
-            const auto& image = parsed->as_object();
-            const auto* known = broker.ledger().image(reference);
-            // A tag of another agent's build may move: each agent's jobs keep to the image that they made.
-            const bool built = !label_of(image, kAgentLabel).empty();
-            if (!built && (known == nullptr || !known->introduced)) {
-                const auto scope = broker.scope({});
-                return exchange->deny(refusal(scope, Permission::SharedTags, "tag " + printable(reference, 200),
-                                              "this tag exists on the engine and was not made by this agent; choose another one"));
+    exchange->call(
+        {"GET", inspect_path(*exchange, reference), {}, {}},
+        [&broker, exchange, reference, references, then = std::move(then)](const Reply& reply) {
+            const auto parsed = parsed_body(reply);
+            if (reply.status == 200 && parsed && parsed->is_object()) {
+                const auto& image = parsed->as_object();
+                const auto* known = broker.ledger().image(reference);
+                // A tag of another agent's build may move: each agent's jobs keep to the image that they
+                // made.
+                const bool built = !label_of(image, kAgentLabel).empty();
+                if (!built && (known == nullptr || !known->introduced)) {
+                    const auto scope = broker.scope({});
+                    return exchange->deny(refusal(
+                        scope, Permission::SharedTags, "tag " + printable(reference, 200),
+                        "this tag exists on the engine and was not made by this agent; choose another one"));
+                }
             }
-        }
-        with_free_tags(broker, exchange, references, then);
-    });
+            with_free_tags(broker, exchange, references, then);
+        });
 }
 
 }  // namespace supervisor::broker

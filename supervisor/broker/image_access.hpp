@@ -1,5 +1,5 @@
-// Which images a job may see and move. Images are shared by all of an engine: those without an owner's label are for
-// everyone to use, those that another agent built are not shown.
+// Which images a job may see and move. Images are shared by all of an engine: those without an owner's label
+// are for everyone to use, those that another agent built are not shown.
 #pragma once
 
 #include <functional>
@@ -16,13 +16,14 @@ enum class MissingImage {
     LeaveToEngine,  // continue without: the engine will say so in its own way
     Answer,         // give the client the engine's answer
 };
-// Inspects `reference` and continues with the answer if the client may see it. A tag that this agent made means the
-// image that it had then (see OwnImage::id): use the answer's Id.
-void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference, MissingImage missing,
-                        std::function<void(const std::optional<json::object>&)> then);
+// Inspects `reference` and continues with the answer if the client may see it. A tag that this agent made
+// means the image that it had then (see OwnImage::id): use the answer's Id.
+void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                        MissingImage missing, std::function<void(const std::optional<json::object>&)> then);
 
 // Continues if this agent may make `references` mean another image: tags that do not
 // exist yet, that it made, or that are some agent's build.
-void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references, std::function<void()> then);
+void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references,
+                    std::function<void()> then);
 
 }  // namespace supervisor::broker

@@ -41,7 +41,8 @@ std::string value_after(std::string_view line, std::string_view mark, std::strin
 void import_image(Broker& broker, const ExchangePtr& exchange) {
     const auto source = exchange->query.get("fromSrc");
     if (source != "-" && !broker.policy().allows(Permission::RemoteSources)) {
-        return exchange->deny(refusal(broker.scope({}), Permission::RemoteSources, "fromSrc", "the engine must not fetch images from a URL"));
+        return exchange->deny(refusal(broker.scope({}), Permission::RemoteSources, "fromSrc",
+                                      "the engine must not fetch images from a URL"));
     }
     broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
         with_free_tags(broker, exchange, target_of(exchange->query), [&broker, exchange, job] {
@@ -50,7 +51,8 @@ void import_image(Broker& broker, const ExchangePtr& exchange) {
             auto plan = exchange->plan(exchange->upstream_path("/images/create"));
             plan.filter_line = [&broker, target, job](std::string_view line) {
                 const auto id = value_after(line, "\"status\":\"sha256:", "\"\\");
-                if (!id.empty() && !target.empty()) broker.ledger().add_image(target, {job.locator(), "sha256:" + id});
+                if (!id.empty() && !target.empty())
+                    broker.ledger().add_image(target, {job.locator(), "sha256:" + id});
                 return std::optional(std::string(line));
             };
             exchange->relay(std::move(plan));
@@ -65,19 +67,22 @@ void pull_image(Broker& broker, const ExchangePtr& exchange) {
     const bool digest = tag.find(':') != std::string::npos;
     const auto reference = tag.empty() ? with_tag(image) : image + (digest ? "@" : ":") + tag;
     exchange->object = printable(reference, 200);
-    exchange->call({"GET", "/v" + exchange->version + "/images/" + percent_encode_path(reference) + "/json", {}, {}},
-                   [&broker, exchange, reference](const Reply& before) {
-                       OwnImage pulled;
-                       pulled.made = false;
-                       pulled.introduced = before.status == 404;
-                       const auto* known = broker.ledger().image(reference);
-                       if (known == nullptr || !known->introduced) broker.ledger().add_image(reference, pulled);
-                       exchange->relay(exchange->plan(exchange->upstream_path("/images/create")));
-                   });
+    exchange->call(
+        {"GET", "/v" + exchange->version + "/images/" + percent_encode_path(reference) + "/json", {}, {}},
+        [&broker, exchange, reference](const Reply& before) {
+            OwnImage pulled;
+            pulled.made = false;
+            pulled.introduced = before.status == 404;
+            const auto* known = broker.ledger().image(reference);
+            if (known == nullptr || !known->introduced) broker.ledger().add_image(reference, pulled);
+            exchange->relay(exchange->plan(exchange->upstream_path("/images/create")));
+        });
 }
 
 bool may_remove(Broker& broker, const std::string& reference, const json::object& image) {
-    if (broker.policy().allows(Permission::SharedTags) || label_of(image, kAgentLabel) == broker.owner().agent_id) return true;
+    if (broker.policy().allows(Permission::SharedTags) ||
+        label_of(image, kAgentLabel) == broker.owner().agent_id)
+        return true;
     const auto introduced = [&broker](const std::string& name) {
         const auto* known = broker.ledger().image(name);
         return known != nullptr && known->introduced;
@@ -86,8 +91,9 @@ bool may_remove(Broker& broker, const std::string& reference, const json::object
     // By id: all of its tags must be ours.
     const auto* tags = image.if_contains("RepoTags");
     if (tags == nullptr || !tags->is_array() || tags->as_array().empty()) return false;
-    return std::all_of(tags->as_array().begin(), tags->as_array().end(),
-                       [&](const json::value& tag) { return tag.is_string() && introduced(std::string(tag.as_string())); });
+    return std::all_of(tags->as_array().begin(), tags->as_array().end(), [&](const json::value& tag) {
+        return tag.is_string() && introduced(std::string(tag.as_string()));
+    });
 }
 
 void save_checked(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> names) {
@@ -95,7 +101,9 @@ void save_checked(Broker& broker, const ExchangePtr& exchange, std::vector<std::
     const auto name = names.back();
     names.pop_back();
     with_visible_image(broker, exchange, name, MissingImage::Answer,
-                       [&broker, exchange, names](const std::optional<json::object>&) { save_checked(broker, exchange, names); });
+                       [&broker, exchange, names](const std::optional<json::object>&) {
+                           save_checked(broker, exchange, names);
+                       });
 }
 
 }  // namespace
@@ -107,7 +115,8 @@ void list_images(Broker& broker, const ExchangePtr& exchange) {
         if (reply.status == 200 && parsed && parsed->is_array()) {
             json::array visible;
             for (auto& image : parsed->as_array()) {
-                if (image.is_object() && is_visible_image(broker, image.as_object())) visible.push_back(std::move(image));
+                if (image.is_object() && is_visible_image(broker, image.as_object()))
+                    visible.push_back(std::move(image));
             }
             reply.body = to_text(visible) + "\n";
         }
@@ -117,7 +126,8 @@ void list_images(Broker& broker, const ExchangePtr& exchange) {
 
 void create_image(Broker& broker, const ExchangePtr& exchange) {
     const bool pull = exchange->query.has("fromImage");
-    if (pull == exchange->query.has("fromSrc")) return exchange->fail(400, "either fromImage or fromSrc is needed");
+    if (pull == exchange->query.has("fromSrc"))
+        return exchange->fail(400, "either fromImage or fromSrc is needed");
     if (!pull) return import_image(broker, exchange);
     if (exchange->head.body.kind == Framing::Length || exchange->query.has("changes")) {
         return exchange->fail(400, "pulling an image takes neither a body nor changes");
@@ -153,79 +163,110 @@ void save_images(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void inspect_image(Broker& broker, const ExchangePtr& exchange) {
-    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [&broker, exchange](const std::optional<json::object>& image) {
-        if (exchange->query.items().empty()) return exchange->reply(200, broker.shown(to_text(*image)) + "\n");
-        call_and_show(broker, exchange, "/images/" + percent_encode_path(text_of(*image, "Id")) + "/json");
-    });
+    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer,
+                       [&broker, exchange](const std::optional<json::object>& image) {
+                           if (exchange->query.items().empty())
+                               return exchange->reply(200, broker.shown(to_text(*image)) + "\n");
+                           call_and_show(broker, exchange,
+                                         "/images/" + percent_encode_path(text_of(*image, "Id")) + "/json");
+                       });
 }
 
 void image_stream(Broker& broker, const ExchangePtr& exchange) {
-    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [exchange](const std::optional<json::object>&) {
-        const auto path = replace_all(exchange->route->pattern, "{name...}", percent_encode_path(exchange->name));
-        exchange->relay(exchange->plan(exchange->upstream_path(path)));
-    });
+    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer,
+                       [exchange](const std::optional<json::object>&) {
+                           const auto path = replace_all(exchange->route->pattern, "{name...}",
+                                                         percent_encode_path(exchange->name));
+                           exchange->relay(exchange->plan(exchange->upstream_path(path)));
+                       });
 }
 
 // What is pushed is the tag; if another agent has moved it since, it is put back first.
 void push_image(Broker& broker, const ExchangePtr& exchange) {
     const std::string tag(exchange->query.get("tag"));
     const auto reference = tag.empty() ? with_tag(exchange->name) : exchange->name + ":" + tag;
-    const auto push = [exchange] { exchange->relay(exchange->plan(exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push"))); };
-    with_visible_image(broker, exchange, reference, MissingImage::LeaveToEngine, [&broker, exchange, reference, push](const std::optional<json::object>& image) {
-        const auto* own = broker.ledger().image(reference);
-        if (!image || own == nullptr || own->id.empty()) return push();
-        const auto colon = reference.rfind(':');
-        Query query;
-        query.add("repo", reference.substr(0, colon));
-        query.add("tag", reference.substr(colon + 1));
-        exchange->call({"POST", "/v" + exchange->version + "/images/" + percent_encode_path(own->id) + "/tag" + query.text(), {}, {}},
-                       [push](const Reply&) { push(); });
-    });
+    const auto push = [exchange] {
+        exchange->relay(exchange->plan(
+            exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push")));
+    };
+    with_visible_image(broker, exchange, reference, MissingImage::LeaveToEngine,
+                       [&broker, exchange, reference, push](const std::optional<json::object>& image) {
+                           const auto* own = broker.ledger().image(reference);
+                           if (!image || own == nullptr || own->id.empty()) return push();
+                           const auto colon = reference.rfind(':');
+                           Query query;
+                           query.add("repo", reference.substr(0, colon));
+                           query.add("tag", reference.substr(colon + 1));
+                           exchange->call({"POST",
+                                           "/v" + exchange->version + "/images/" +
+                                               percent_encode_path(own->id) + "/tag" + query.text(),
+                                           {},
+                                           {}},
+                                          [push](const Reply&) { push(); });
+                       });
 }
 
 void tag_image(Broker& broker, const ExchangePtr& exchange) {
     const auto targets = target_of(exchange->query);
     if (targets.empty()) return exchange->fail(400, "no repository given");
     broker.with_job(exchange, [&broker, exchange, targets](const JobIdentity& job) {
-        with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [&broker, exchange, targets, job](const std::optional<json::object>& image) {
-            const auto id = text_of(*image, "Id");
-            with_free_tags(broker, exchange, targets, [&broker, exchange, targets, id, job] {
-                call_and_show(broker, exchange, "/images/" + percent_encode_path(id) + "/tag", {}, [&broker, targets, id, job](const Reply& reply) {
-                    if (reply.status == 201) broker.ledger().add_image(targets.front(), {job.locator(), id});
+        with_visible_image(
+            broker, exchange, exchange->name, MissingImage::Answer,
+            [&broker, exchange, targets, job](const std::optional<json::object>& image) {
+                const auto id = text_of(*image, "Id");
+                with_free_tags(broker, exchange, targets, [&broker, exchange, targets, id, job] {
+                    call_and_show(broker, exchange, "/images/" + percent_encode_path(id) + "/tag", {},
+                                  [&broker, targets, id, job](const Reply& reply) {
+                                      if (reply.status == 201)
+                                          broker.ledger().add_image(targets.front(), {job.locator(), id});
+                                  });
                 });
             });
-        });
     });
 }
 
 void remove_image(Broker& broker, const ExchangePtr& exchange) {
-    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer, [&broker, exchange](const std::optional<json::object>& image) {
-        if (!may_remove(broker, exchange->name, *image)) {
-            return exchange->deny(refusal(broker.scope({}), Permission::SharedTags, "image " + printable(exchange->name, 200),
-                                          "it was not made by this agent, and others may use it"));
-        }
-        const auto reference = exchange->name;
-        call_and_show(broker, exchange, "/images/" + percent_encode_path(reference), {}, [&broker, reference](const Reply& reply) {
-            if (reply.status == 200) broker.ledger().remove_image(with_tag(reference));
+    with_visible_image(
+        broker, exchange, exchange->name, MissingImage::Answer,
+        [&broker, exchange](const std::optional<json::object>& image) {
+            if (!may_remove(broker, exchange->name, *image)) {
+                return exchange->deny(refusal(broker.scope({}), Permission::SharedTags,
+                                              "image " + printable(exchange->name, 200),
+                                              "it was not made by this agent, and others may use it"));
+            }
+            const auto reference = exchange->name;
+            call_and_show(broker, exchange, "/images/" + percent_encode_path(reference), {},
+                          [&broker, reference](const Reply& reply) {
+                              if (reply.status == 200) broker.ledger().remove_image(with_tag(reference));
+                          });
         });
-    });
 }
 
 void commit_container(Broker& broker, const ExchangePtr& exchange) {
     auto body = body_object(exchange);
     if (!body) return;
-    with_container(broker, exchange, std::string(exchange->query.get("container")), [&broker, exchange, body = std::move(*body)](const OwnContainer& own) {
-        exchange->query.set("container", own.id);
-        with_rewritten(broker, exchange, body, rewrite_commit, [&broker, exchange](const json::object& rewritten, const RuleScope& scope) {
-            with_free_tags(broker, exchange, target_of(exchange->query), [&broker, exchange, rewritten, job = scope.job.locator()] {
-                call_and_show(broker, exchange, "/commit", to_text(rewritten), [&broker, exchange, job](const Reply& reply) {
-                    const auto parsed = parsed_body(reply);
-                    if (reply.status != 201 || !parsed || !parsed->is_object()) return;
-                    broker.ledger().add_image(repo_and_tag(exchange->query), {job, text_of(parsed->as_object(), "Id")});
-                });
-            });
-        });
-    });
+    with_container(broker, exchange, std::string(exchange->query.get("container")),
+                   [&broker, exchange, body = std::move(*body)](const OwnContainer& own) {
+                       exchange->query.set("container", own.id);
+                       with_rewritten(
+                           broker, exchange, body, rewrite_commit,
+                           [&broker, exchange](const json::object& rewritten, const RuleScope& scope) {
+                               with_free_tags(
+                                   broker, exchange, target_of(exchange->query),
+                                   [&broker, exchange, rewritten, job = scope.job.locator()] {
+                                       call_and_show(
+                                           broker, exchange, "/commit", to_text(rewritten),
+                                           [&broker, exchange, job](const Reply& reply) {
+                                               const auto parsed = parsed_body(reply);
+                                               if (reply.status != 201 || !parsed || !parsed->is_object())
+                                                   return;
+                                               broker.ledger().add_image(
+                                                   repo_and_tag(exchange->query),
+                                                   {job, text_of(parsed->as_object(), "Id")});
+                                           });
+                                   });
+                           });
+                   });
 }
 
 }  // namespace supervisor::broker

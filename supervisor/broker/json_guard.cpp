@@ -8,12 +8,14 @@
 namespace supervisor::broker {
 namespace {
 
-constexpr std::string_view kLongS = "\xC5\xBF";        // U+017F
-constexpr std::string_view kKelvin = "\xE2\x84\xAA";   // U+212A
+constexpr std::string_view kLongS = "\xC5\xBF";       // U+017F
+constexpr std::string_view kKelvin = "\xE2\x84\xAA";  // U+212A
 
 // Length of the UTF-8 sequence at the start of `text`, 0 if it is not valid (overlong, surrogate, cut off).
 std::size_t utf8_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+    const auto byte = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
     const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
     const auto first = byte(0);
     if (first < 0x80) return 1;
@@ -58,13 +60,20 @@ class Scanner {
         skip_blanks();
         if (rest_.empty()) return fail("JSON ends too early");
         switch (rest_.front()) {
-            case '{': return object(depth);
-            case '[': return array(depth);
-            case '"': return string(nullptr);
-            case 't': return word("true");
-            case 'f': return word("false");
-            case 'n': return word("null");
-            default: return number();
+            case '{':
+                return object(depth);
+            case '[':
+                return array(depth);
+            case '"':
+                return string(nullptr);
+            case 't':
+                return word("true");
+            case 'f':
+                return word("false");
+            case 'n':
+                return word("null");
+            default:
+                return number();
         }
     }
 
@@ -113,7 +122,8 @@ class Scanner {
         if (rest_.size() < 4) return fail("malformed JSON escape");
         for (int i = 0; i < 4; ++i) {
             const char c = rest_[static_cast<std::size_t>(i)];
-            const auto digit = std::string_view("0123456789abcdef").find(c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c);
+            const auto digit = std::string_view("0123456789abcdef")
+                                   .find(c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c);
             if (digit == std::string_view::npos) return fail("malformed JSON escape");
             code = code * 16 + static_cast<unsigned>(digit);
         }
@@ -172,7 +182,8 @@ class Scanner {
     Result<> string(std::string* out) {
         if (!take('"')) return fail("JSON key or string expected");
         while (!rest_.empty() && rest_.front() != '"') {
-            if (static_cast<unsigned char>(rest_.front()) < 0x20) return fail("control character in a JSON string");
+            if (static_cast<unsigned char>(rest_.front()) < 0x20)
+                return fail("control character in a JSON string");
             if (rest_.front() == '\\') {
                 SUPERVISOR_TRY(escape(out));
                 continue;
@@ -189,10 +200,12 @@ class Scanner {
         const auto end = std::min(rest_.find_first_not_of("0123456789+-.eE"), rest_.size());
         const auto text = rest_.substr(0, end);
         const auto digits = text.starts_with('-') ? text.substr(1) : text;
-        if (digits.empty() || digits.front() < '0' || digits.front() > '9') return fail("malformed JSON value");
+        if (digits.empty() || digits.front() < '0' || digits.front() > '9')
+            return fail("malformed JSON value");
         const bool whole = digits.find_first_not_of("0123456789") == std::string_view::npos;
         // What a 64-bit integer cannot hold would be rounded by our parser and not by the daemon's.
-        if (whole && (digits.size() > 19 || !parse_unsigned(digits, INT64_MAX))) return fail("JSON number is out of range");
+        if (whole && (digits.size() > 19 || !parse_unsigned(digits, INT64_MAX)))
+            return fail("JSON number is out of range");
         if (digits.size() > 40) return fail("JSON number is too long");
         rest_.remove_prefix(end);
         return {};

@@ -52,7 +52,8 @@ void Ledger::add_volume(std::string name, std::string job) {
 void Ledger::add_exec(std::string exec, std::string container) {
     if (exec_order_.size() >= kMaxRemembered) {
         for (std::size_t i = 0; i < kMaxRemembered / 2; ++i) execs_.erase(exec_order_[i]);
-        exec_order_.erase(exec_order_.begin(), exec_order_.begin() + static_cast<std::ptrdiff_t>(kMaxRemembered / 2));
+        exec_order_.erase(exec_order_.begin(),
+                          exec_order_.begin() + static_cast<std::ptrdiff_t>(kMaxRemembered / 2));
     }
     exec_order_.push_back(exec);
     execs_.insert_or_assign(std::move(exec), std::move(container));
@@ -123,15 +124,20 @@ std::string text_of(const json::object& object, std::string_view key) {
 
 std::string label_of(const json::object& object, std::string_view label) {
     const auto* holder = &object;
-    if (const auto* config = object.if_contains("Config"); config != nullptr && config->is_object()) holder = &config->as_object();
+    if (const auto* config = object.if_contains("Config"); config != nullptr && config->is_object())
+        holder = &config->as_object();
     const auto* labels = holder->if_contains("Labels");
     return labels != nullptr && labels->is_object() ? text_of(labels->as_object(), label) : std::string();
+}
+
+std::string job_of(const json::object& object) {
+    return parse_owner_label(label_of(object, kOwnerLabel)).job;
 }
 
 OwnContainer container_from_list(const json::object& listed, const Names& names) {
     OwnContainer container;
     container.id = text_of(listed, "Id");
-    container.job = label_of(listed, kJobLabel);
+    container.job = job_of(listed);
     const auto* listed_names = listed.if_contains("Names");
     if (listed_names == nullptr || !listed_names->is_array()) return container;
     // Links add names with a second slash; the container's own has one.
@@ -146,7 +152,7 @@ OwnContainer container_from_list(const json::object& listed, const Names& names)
 OwnNetwork network_from_json(const json::object& network, const Names& names) {
     auto name = text_of(network, "Name");
     auto shown = names.shown(name);
-    return {text_of(network, "Id"), std::move(name), std::move(shown), label_of(network, kJobLabel)};
+    return {text_of(network, "Id"), std::move(name), std::move(shown), job_of(network)};
 }
 
 }  // namespace supervisor::broker

@@ -1,5 +1,5 @@
-// What this agent's jobs have made, in memory: the broker made it all, so it knows without asking. References are
-// resolved here and only here, in the engine's order but among own objects; upstream gets full ids.
+// What this agent's jobs have made, in memory: the broker made it all, so it knows without asking. References
+// are resolved here and only here, in the engine's order but among own objects; upstream gets full ids.
 #pragma once
 
 #include <map>
@@ -16,23 +16,23 @@ namespace supervisor::broker {
 
 struct OwnContainer {
     std::string id;
-    std::string name;  // as the client knows it, without '/'
-    std::string job;   // locator
+    std::string name;          // as the client knows it, without '/'
+    std::string job;           // locator
     std::uint64_t memory = 0;  // what it was granted of the agent's totals
     std::uint64_t nano_cpus = 0;
 };
 
 struct OwnNetwork {
     std::string id;
-    std::string name;      // as the engine knows it
+    std::string name;  // as the engine knows it
     std::string shown;
     std::string job;
 };
 
 struct OwnImage {
     std::string job;
-    // Where a tag pointed when this agent made it. Tags are one space for all agents of an engine: another one may
-    // move it meanwhile, and this agent's jobs still mean their own image.
+    // Where a tag pointed when this agent made it. Tags are one space for all agents of an engine: another
+    // one may move it meanwhile, and this agent's jobs still mean their own image.
     std::string id = {};
     // Removed at the end. What was only pulled stays, since others may use it by now.
     bool made = true;
@@ -55,14 +55,16 @@ class Ledger {
     void remove_volume(std::string_view name);
     void remove_image(std::string_view reference);
     void rename_container(std::string_view id, std::string name);
-    // Forget containers and networks: lists from the engine follow. Volumes and images stay, since some of them
-    // carry no label that a list could be filtered by.
+    // Forget containers and networks: lists from the engine follow. Volumes and images stay, since some of
+    // them carry no label that a list could be filtered by.
     void begin_refresh();
 
     // Full id, then name, then unique prefix of an id.
     const OwnContainer* container(std::string_view reference) const;
     const OwnNetwork* network(std::string_view reference) const;
-    bool owns_volume(std::string_view engine_name) const { return volumes_.contains(std::string(engine_name)); }
+    bool owns_volume(std::string_view engine_name) const {
+        return volumes_.contains(std::string(engine_name));
+    }
     std::optional<std::string> container_of_exec(std::string_view exec) const;
     const OwnImage* image(std::string_view reference) const;
     // Also true for a while after the object is gone: its last events still come.
@@ -91,6 +93,7 @@ class Ledger {
 OwnContainer container_from_list(const json::object& listed, const Names& names);
 OwnNetwork network_from_json(const json::object& network, const Names& names);
 std::string label_of(const json::object& object, std::string_view label);  // from "Labels" or "Config.Labels"
+std::string job_of(const json::object& object);                            // locator, from the owner's label
 std::string text_of(const json::object& object, std::string_view key);     // "" unless it is a string
 
 }  // namespace supervisor::broker

@@ -31,24 +31,28 @@ void Broker::read_containers(const Reply& reply) {
         const auto* mounts = element.as_object().if_contains("Mounts");
         if (mounts != nullptr && mounts->is_array()) {
             for (const auto& mount : mounts->as_array()) {
-                if (mount.is_object() && text_of(mount.as_object(), "Type") == "volume") ledger_.add_volume(text_of(mount.as_object(), "Name"), container.job);
+                if (mount.is_object() && text_of(mount.as_object(), "Type") == "volume")
+                    ledger_.add_volume(text_of(mount.as_object(), "Name"), container.job);
             }
         }
         ledger_.add(std::move(container));
     }
-    ask({"GET", own_path("/networks?filters=" + percent_encode(owner_filter(owner_))), {}, {}}, [this](const Reply& next) { read_networks(next); });
+    ask({"GET", own_path("/networks?filters=" + percent_encode(owner_filter(owner_))), {}, {}},
+        [this](const Reply& next) { read_networks(next); });
 }
 
 void Broker::read_networks(const Reply& reply) {
     for (const auto& element : listed(reply)) {
         if (element.is_object()) ledger_.add(network_from_json(element.as_object(), names_));
     }
-    ask({"GET", own_path("/volumes?filters=" + percent_encode(owner_filter(owner_))), {}, {}}, [this](const Reply& next) { read_volumes(next); });
+    ask({"GET", own_path("/volumes?filters=" + percent_encode(owner_filter(owner_))), {}, {}},
+        [this](const Reply& next) { read_volumes(next); });
 }
 
 void Broker::read_volumes(const Reply& reply) {
     for (const auto& element : listed(reply, "Volumes")) {
-        if (element.is_object()) ledger_.add_volume(text_of(element.as_object(), "Name"), label_of(element.as_object(), kJobLabel));
+        if (element.is_object())
+            ledger_.add_volume(text_of(element.as_object(), "Name"), job_of(element.as_object()));
     }
     finish_refresh();
 }

@@ -11,7 +11,8 @@ constexpr std::string_view kSocketPaths[] = {"/var/run/docker.sock", "/run/docke
 
 bool is_engine_socket(const RuleScope& scope, std::string_view path) {
     const auto listed = [path](std::string_view known) { return !known.empty() && path == known; };
-    return listed(kSocketPaths[0]) || listed(kSocketPaths[1]) || listed(scope.config.listen_path) || listed(scope.config.host_socket);
+    return listed(kSocketPaths[0]) || listed(kSocketPaths[1]) || listed(scope.config.listen_path) ||
+           listed(scope.config.host_socket);
 }
 
 std::string clean_path(std::string_view path) {
@@ -33,7 +34,8 @@ Result<EnginePath> broker_socket(const RuleScope& scope) {
     if (scope.config.mode == Mode::Dind) return EnginePath{scope.config.listen_path, true, {}};
     auto source = scope.mounts.own_path(scope.config.listen_path);
     if (!source) {
-        return fail(Error("the broker's socket " + scope.config.listen_path + " is not on a volume of the agent, so no container can be given it")
+        return fail(Error("the broker's socket " + scope.config.listen_path +
+                          " is not on a volume of the agent, so no container can be given it")
                         .advice("start the agent with a volume for its directory"));
     }
     return EnginePath{*source, true, {}};
@@ -62,8 +64,9 @@ std::optional<BindMode> parse_mode(std::string_view text) {
     BindMode mode;
     if (text.empty()) return mode;
     for (const auto word : split(text, ',')) {
-        static constexpr std::string_view kIgnored[] = {"rw", "z", "Z", "consistent", "cached", "delegated", "copy", "rprivate", "private",
-                                                        "rshared", "shared", "rslave", "slave"};
+        static constexpr std::string_view kIgnored[] = {
+            "rw",       "z",       "Z",       "consistent", "cached", "delegated", "copy",
+            "rprivate", "private", "rshared", "shared",     "rslave", "slave"};
         if (word == "ro") {
             mode.writable = false;
         } else if (word == "nocopy") {
@@ -80,7 +83,9 @@ std::string mode_text(bool writable) {
 }
 
 bool is_volume_name(std::string_view name) {
-    return !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == std::string_view::npos;
+    return !name.empty() &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+               std::string_view::npos;
 }
 
 // The engine's name of a volume that a client names. One that is ours under the same name (an anonymous one)
@@ -102,20 +107,27 @@ Verdict check_bind(RuleScope& scope, const std::string& text, json::array& out, 
         return {};
     }
     const auto mode = parse_mode(parts.size() == 3 ? parts[2] : std::string_view());
-    if (!mode) return malformed(path, "ro, rw, z, nocopy or a propagation as mode, got \"" + printable(parts[2], 60) + "\"");
+    if (!mode)
+        return malformed(
+            path, "ro, rw, z, nocopy or a propagation as mode, got \"" + printable(parts[2], 60) + "\"");
     const std::string source(parts[0]);
     const std::string destination = clean_path(parts[1]);
     if (!source.starts_with('/')) {
-        if (!is_volume_name(source)) return malformed(path, "a volume name or an absolute path, got \"" + printable(source, 200) + "\"");
-        out.push_back(json::string(engine_volume(scope, source) + ":" + destination + mode_text(mode->writable) + mode->nocopy));
+        if (!is_volume_name(source))
+            return malformed(path,
+                             "a volume name or an absolute path, got \"" + printable(source, 200) + "\"");
+        out.push_back(json::string(engine_volume(scope, source) + ":" + destination +
+                                   mode_text(mode->writable) + mode->nocopy));
         return {};
     }
     const auto translated = engine_path(scope, source);
     if (!translated) return bind_refusal(scope, path, translated.error());
-    out.push_back(json::string(translated->source + ":" + destination + mode_text(mode->writable && translated->writable)));
+    out.push_back(json::string(translated->source + ":" + destination +
+                               mode_text(mode->writable && translated->writable)));
     for (const auto& nested : translated->nested) {
         const auto inner = clean_path(destination + nested.below);
-        out.push_back(json::string(nested.source + ":" + inner + mode_text(mode->writable && nested.writable)));
+        out.push_back(
+            json::string(nested.source + ":" + inner + mode_text(mode->writable && nested.writable)));
     }
     return {};
 }
@@ -128,25 +140,26 @@ Verdict ask_propagation(RuleScope&, json::value& value, const FieldRule&, const 
 }
 
 constexpr FieldRule kBindOptions[] = {
-    {"Propagation", ask_propagation},
-    {"NonRecursive", pass},
-    {"CreateMountpoint", pass},
-    {"ReadOnlyNonRecursive", pass},
-    {"ReadOnlyForceRecursive", pass},
+    {"Propagation", ask_propagation}, {"NonRecursive", pass},           {"CreateMountpoint", pass},
+    {"ReadOnlyNonRecursive", pass},   {"ReadOnlyForceRecursive", pass},
 };
 
 Verdict check_subpath(RuleScope&, json::value& value, const FieldRule&, const std::string& path) {
     if (is_empty_value(value)) return {};
     const std::string text(value.is_string() ? std::string(value.as_string()) : std::string());
     const auto parts = split(text, '/');
-    const bool clean = !text.empty() && std::none_of(parts.begin(), parts.end(), [](std::string_view part) { return part.empty() || part == ".."; });
+    const bool clean = !text.empty() && std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
+        return part.empty() || part == "..";
+    });
     return clean ? Verdict() : Verdict(malformed(path, "a relative path without \"..\""));
 }
 
 constexpr FieldRule kDriverConfig[] = {
-    {"Name", [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+    {"Name",
+     [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
          return value == json::value("local") ? Verdict() : ask(scope, value, rule, path);
-     }, Permission::VolumeDrivers},
+     },
+     Permission::VolumeDrivers},
     {"Options", ask, Permission::VolumeDrivers},
 };
 
@@ -195,7 +208,8 @@ constexpr FieldRule kMountFields[] = {
     {"ImageOptions", check_options<kImageOptions>},
 };
 
-Verdict translate_bind_mount(RuleScope& scope, json::object& mount, json::array& out, const std::string& path) {
+Verdict translate_bind_mount(RuleScope& scope, json::object& mount, json::array& out,
+                             const std::string& path) {
     const auto translated = engine_path(scope, text_of(mount, "Source"));
     if (!translated) return bind_refusal(scope, path + ".Source", translated.error());
     const auto* read_only = mount.if_contains("ReadOnly");
@@ -234,7 +248,8 @@ Verdict check_mount(RuleScope& scope, json::value& value, json::array& out, cons
         if (!name.empty() && !is_volume_name(name)) return malformed(path + ".Source", "a volume name");
         label_volume_mount(scope, mount);
     } else if (type != "tmpfs" && !scope.policy.allows(Permission::UnknownFields)) {
-        return refusal(scope, Permission::UnknownFields, path + ".Type", "only bind, volume and tmpfs may be used");
+        return refusal(scope, Permission::UnknownFields, path + ".Type",
+                       "only bind, volume and tmpfs may be used");
     }
     out.push_back(mount);
     return {};
@@ -260,7 +275,8 @@ Verdict check_mounts(RuleScope& scope, json::value& value, const FieldRule&, con
     json::array out;
     std::size_t index = 0;
     for (auto& element : value.as_array()) {
-        if (auto denial = check_mount(scope, element, out, path + "[" + std::to_string(index++) + "]")) return denial;
+        if (auto denial = check_mount(scope, element, out, path + "[" + std::to_string(index++) + "]"))
+            return denial;
     }
     value = std::move(out);
     return {};
@@ -269,15 +285,19 @@ Verdict check_mounts(RuleScope& scope, json::value& value, const FieldRule&, con
 Verdict check_tmpfs(RuleScope&, json::value& value, const FieldRule&, const std::string& path) {
     if (value.is_null()) return {};
     if (!value.is_object()) return malformed(path, "an object");
-    static constexpr std::string_view kWords[] = {"rw", "ro", "noexec", "exec", "nosuid", "nodev", "noatime", "sync", "async"};
+    static constexpr std::string_view kWords[] = {"rw",    "ro",      "noexec", "exec", "nosuid",
+                                                  "nodev", "noatime", "sync",   "async"};
     static constexpr std::string_view kKeys[] = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"};
     for (const auto& member : value.as_object()) {
         if (!member.value().is_string()) return malformed(path, "strings");
         for (const auto option : split(std::string_view(member.value().as_string()), ',')) {
             const auto key = option.substr(0, option.find('='));
-            const bool known = option.empty() || std::find(std::begin(kWords), std::end(kWords), option) != std::end(kWords) ||
+            const bool known = option.empty() ||
+                               std::find(std::begin(kWords), std::end(kWords), option) != std::end(kWords) ||
                                std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
-            if (!known) return Denial{403, "tmpfs-options", path + ": option \"" + printable(option, 60) + "\" is not allowed for a tmpfs"};
+            if (!known)
+                return Denial{403, "tmpfs-options",
+                              path + ": option \"" + printable(option, 60) + "\" is not allowed for a tmpfs"};
         }
     }
     return {};
@@ -295,10 +315,12 @@ Verdict expand_volumes_from(RuleScope& scope, json::object& host_config) {
         const auto colon = text.find(':');
         auto reference = text.substr(0, colon);
         const auto mode = colon == std::string::npos ? std::string() : text.substr(colon);
-        if (!mode.empty() && mode != ":ro" && mode != ":rw") return malformed("HostConfig.VolumesFrom", "ro or rw as mode");
+        if (!mode.empty() && mode != ":ro" && mode != ":rw")
+            return malformed("HostConfig.VolumesFrom", "ro or rw as mode");
         if (is_agent(scope, reference)) {
             for (const auto& mount : scope.mounts.shareable()) {
-                binds.push_back(json::string(mount.source + ":" + mount.destination + mode_text(mount.writable && mode != ":ro")));
+                binds.push_back(json::string(mount.source + ":" + mount.destination +
+                                             mode_text(mount.writable && mode != ":ro")));
             }
             continue;
         }
@@ -321,7 +343,8 @@ Verdict check_driver(RuleScope& scope, json::value& value, const FieldRule& rule
     return value == json::value("local") ? Verdict() : ask(scope, value, rule, path);
 }
 
-Verdict check_driver_options(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path);
+Verdict check_driver_options(RuleScope& scope, json::value& value, const FieldRule& rule,
+                             const std::string& path);
 
 constexpr FieldRule kVolumeFields[] = {
     {"Name", pass},
@@ -331,8 +354,10 @@ constexpr FieldRule kVolumeFields[] = {
     {"ClusterVolumeSpec", ask, Permission::VolumeDrivers},
 };
 
-// The local driver mounts as root whatever it is told. A tmpfs is harmless; a bind is translated as any other.
-Verdict check_driver_options(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+// The local driver mounts as root whatever it is told. A tmpfs is harmless; a bind is translated as any
+// other.
+Verdict check_driver_options(RuleScope& scope, json::value& value, const FieldRule& rule,
+                             const std::string& path) {
     if (is_empty_value(value)) return {};
     if (!value.is_object()) return malformed(path, "an object");
     auto& options = value.as_object();
@@ -347,7 +372,8 @@ Verdict check_driver_options(RuleScope& scope, json::value& value, const FieldRu
         json::value as_tmpfs = json::object{{"o", mount_options}};
         return check_tmpfs(scope, as_tmpfs, rule, path);
     }
-    if ((type == "none" || type.empty()) && (mount_options == "bind" || mount_options == "rbind" || mount_options == "bind,ro")) {
+    if ((type == "none" || type.empty()) &&
+        (mount_options == "bind" || mount_options == "rbind" || mount_options == "bind,ro")) {
         const auto translated = engine_path(scope, text_of(options, "device"));
         if (!translated) return bind_refusal(scope, path + ".device", translated.error());
         options["device"] = translated->source;

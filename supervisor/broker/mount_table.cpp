@@ -25,7 +25,8 @@ std::string joined(std::string_view directory, std::string_view rest) {
 
 }  // namespace
 
-MountTable::MountTable(std::vector<Mount> mounts, std::vector<std::string> protected_paths, PathResolver resolver)
+MountTable::MountTable(std::vector<Mount> mounts, std::vector<std::string> protected_paths,
+                       PathResolver resolver)
     : mounts_(std::move(mounts)), protected_(std::move(protected_paths)), resolver_(std::move(resolver)) {}
 
 const Mount* MountTable::covering(std::string_view path) const {
@@ -38,23 +39,29 @@ const Mount* MountTable::covering(std::string_view path) const {
 }
 
 bool MountTable::is_protected(std::string_view path) const {
-    return std::any_of(protected_.begin(), protected_.end(),
-                       [path](const std::string& kept) { return is_within(path, kept) || is_within(kept, path); });
+    return std::any_of(protected_.begin(), protected_.end(), [path](const std::string& kept) {
+        return is_within(path, kept) || is_within(kept, path);
+    });
 }
 
 Result<EnginePath> MountTable::translate(const std::string& path) const {
     SUPERVISOR_TRY_ASSIGN(resolved, resolver_(path));
-    if (is_protected(resolved.path)) return fail(printable(path) + " belongs to the supervisor or the system and is not given to containers");
+    if (is_protected(resolved.path))
+        return fail(printable(path) +
+                    " belongs to the supervisor or the system and is not given to containers");
     const auto* mount = covering(resolved.path);
     if (mount == nullptr) {
-        return fail(Error(printable(path) + " is not on a volume or bind mount of the agent, so the engine cannot reach it")
+        return fail(Error(printable(path) +
+                          " is not on a volume or bind mount of the agent, so the engine cannot reach it")
                         .advice("start the agent with a volume for this directory, or use docker cp"));
     }
     EnginePath out{joined(mount->source, below(resolved.path, mount->destination)), mount->writable, {}};
     for (const auto& inner : mounts_) {
-        const bool nested = inner.destination.size() > resolved.path.size() && is_within(inner.destination, resolved.path);
+        const bool nested =
+            inner.destination.size() > resolved.path.size() && is_within(inner.destination, resolved.path);
         if (nested && !is_protected(inner.destination)) {
-            out.nested.push_back({std::string(below(inner.destination, resolved.path)), inner.source, inner.writable});
+            out.nested.push_back(
+                {std::string(below(inner.destination, resolved.path)), inner.source, inner.writable});
         }
     }
     return out;
@@ -72,7 +79,8 @@ std::string MountTable::shown(std::string_view engine_path) const {
         if (!is_within(engine_path, mount.source)) continue;
         if (best == nullptr || mount.source.size() > best->source.size()) best = &mount;
     }
-    return best == nullptr ? std::string(engine_path) : joined(best->destination, below(engine_path, best->source));
+    return best == nullptr ? std::string(engine_path)
+                           : joined(best->destination, below(engine_path, best->source));
 }
 
 std::vector<Mount> MountTable::shareable() const {

@@ -23,15 +23,16 @@ struct NestedMount {
 struct EnginePath {
     std::string source;
     bool writable = true;
-    // Mounts of the agent under the path. They are not part of the source's tree, so a container that is to see
-    // what the agent sees needs a bind for each.
+    // Mounts of the agent under the path. They are not part of the source's tree, so a container that is to
+    // see what the agent sees needs a bind for each.
     std::vector<NestedMount> nested;
 };
 
 class MountTable {
   public:
     MountTable() = default;
-    MountTable(std::vector<Mount> mounts, std::vector<std::string> protected_paths, PathResolver resolver = sys::resolve_path);
+    MountTable(std::vector<Mount> mounts, std::vector<std::string> protected_paths,
+               PathResolver resolver = sys::resolve_path);
 
     // Links are resolved first, in the agent's view: the engine would resolve the text in the host's.
     Result<EnginePath> translate(const std::string& path) const;

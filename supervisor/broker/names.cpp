@@ -28,16 +28,33 @@ std::string Names::shown(std::string_view text) const {
     return replace_all(text, prefix_, "");
 }
 
+std::string owner_label(const Owner& owner, const JobIdentity& job) {
+    const auto or_dash = [](const std::string& text) { return text.empty() ? std::string("-") : text; };
+    return or_dash(owner.incarnation) + " " + or_dash(owner.container) + " " + or_dash(job.locator());
+}
+
+OwnerLabel parse_owner_label(std::string_view text) {
+    const auto next = [&text] {
+        const auto end = text.find(' ');
+        const auto word = text.substr(0, end);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+        return word == "-" ? std::string() : std::string(word);
+    };
+    OwnerLabel label;
+    label.incarnation = next();
+    label.container = next();
+    label.job = text == "-" ? std::string() : std::string(text);
+    return label;
+}
+
 void set_owner_labels(json::object& labels, const Owner& owner, const JobIdentity& job) {
     for (auto it = labels.begin(); it != labels.end();) {
         const auto key = it->key();
-        it = std::string_view(key.data(), key.size()).starts_with(kLabelPrefix) ? labels.erase(it) : std::next(it);
+        it = std::string_view(key.data(), key.size()).starts_with(kLabelPrefix) ? labels.erase(it)
+                                                                                : std::next(it);
     }
     labels[kAgentLabel] = owner.agent_id;
-    labels[kIncarnationLabel] = owner.incarnation;
-    // Set even when empty: an image may carry the labels of the agent that built it.
-    labels[kContainerLabel] = owner.container;
-    labels[kJobLabel] = job.locator();
+    labels[kOwnerLabel] = owner_label(owner, job);
 }
 
 std::string owner_filter(const Owner& owner) {

@@ -11,10 +11,10 @@ namespace supervisor::broker {
 
 inline constexpr std::string_view kLabelPrefix = "org.gocd.agent";
 inline constexpr std::string_view kAgentLabel = "org.gocd.agent.id";
-inline constexpr std::string_view kIncarnationLabel = "org.gocd.agent.incarnation";
-// The agent's own container: as long as the engine runs it, what carries this label has an owner.
-inline constexpr std::string_view kContainerLabel = "org.gocd.agent.container";
-inline constexpr std::string_view kJobLabel = "org.gocd.agent.job";  // the job's locator
+// "INCARNATION CONTAINER JOB", "-" for what is not known. One label for all three, because the classic
+// builder makes an image layer for each. CONTAINER is the agent's own: as long as the engine runs it, what
+// carries the label has an owner. JOB is the job's locator.
+inline constexpr std::string_view kOwnerLabel = "org.gocd.agent.owner";
 
 // Every agent has its own space of names: "db" is "gocd-1f0c44a91b-db" for the engine. The prefix is unlike
 // anything that occurs by chance, so that showing names to a client is a matter of removing it from the text.
@@ -35,6 +35,14 @@ struct Owner {
     std::string incarnation;
     std::string container;
 };
+
+struct OwnerLabel {
+    std::string incarnation;
+    std::string container;
+    std::string job;
+};
+std::string owner_label(const Owner& owner, const JobIdentity& job);
+OwnerLabel parse_owner_label(std::string_view text);
 
 // Puts the ownership labels into `labels`; a client's own under kLabelPrefix are dropped.
 void set_owner_labels(json::object& labels, const Owner& owner, const JobIdentity& job);

@@ -19,13 +19,15 @@ void hide_strangers(Broker& broker, json::object& network) {
     json::object own;
     for (auto& member : containers->as_object()) {
         const std::string_view id(member.key().data(), member.key().size());
-        if (broker.ledger().containers().find(id) != broker.ledger().containers().end()) own[member.key()] = std::move(member.value());
+        if (broker.ledger().containers().find(id) != broker.ledger().containers().end())
+            own[member.key()] = std::move(member.value());
     }
     *containers = std::move(own);
 }
 
 void show_network(Broker& broker, const ExchangePtr& exchange, const std::string& id) {
-    UpstreamRequest request{"GET", exchange->upstream_path("/networks/" + id), exchange->passed_headers(), {}};
+    UpstreamRequest request{
+        "GET", exchange->upstream_path("/networks/" + id), exchange->passed_headers(), {}};
     exchange->call(std::move(request), [&broker, exchange](Reply reply) {
         auto parsed = parsed_body(reply);
         if (reply.status == 200 && parsed && parsed->is_object()) {
@@ -42,8 +44,10 @@ void list_networks(Broker& broker, const ExchangePtr& exchange) {
     auto filters = parse_filters(exchange);
     if (!filters) return;
     const NamePatterns patterns(*filters);
-    if (filters->empty()) exchange->query.remove("filters");
-    else exchange->query.set("filters", to_query_value(*filters));
+    if (filters->empty())
+        exchange->query.remove("filters");
+    else
+        exchange->query.set("filters", to_query_value(*filters));
     UpstreamRequest request{"GET", exchange->upstream_path("/networks"), exchange->passed_headers(), {}};
     exchange->call(std::move(request), [&broker, exchange, patterns](Reply reply) {
         auto parsed = parsed_body(reply);
@@ -67,15 +71,18 @@ void list_networks(Broker& broker, const ExchangePtr& exchange) {
 void create_network(Broker& broker, const ExchangePtr& exchange) {
     auto body = body_object(exchange);
     if (!body) return;
-    with_rewritten(broker, exchange, std::move(*body), rewrite_network, [&broker, exchange](const json::object& rewritten, const RuleScope& scope) {
-        const auto name = text_of(rewritten, "Name");
-        exchange->object = broker.shown(name);
-        call_and_show(broker, exchange, "/networks/create", to_text(rewritten), [&broker, name, job = scope.job.locator()](const Reply& reply) {
-            const auto parsed = parsed_body(reply);
-            if (reply.status != 201 || !parsed || !parsed->is_object()) return;
-            broker.ledger().add(OwnNetwork{text_of(parsed->as_object(), "Id"), name, broker.shown(name), job});
-        });
-    });
+    with_rewritten(broker, exchange, std::move(*body), rewrite_network,
+                   [&broker, exchange](const json::object& rewritten, const RuleScope& scope) {
+                       const auto name = text_of(rewritten, "Name");
+                       exchange->object = broker.shown(name);
+                       call_and_show(broker, exchange, "/networks/create", to_text(rewritten),
+                                     [&broker, name, job = scope.job.locator()](const Reply& reply) {
+                                         const auto parsed = parsed_body(reply);
+                                         if (reply.status != 201 || !parsed || !parsed->is_object()) return;
+                                         broker.ledger().add(OwnNetwork{text_of(parsed->as_object(), "Id"),
+                                                                        name, broker.shown(name), job});
+                                     });
+                   });
 }
 
 void prune_networks(Broker& broker, const ExchangePtr& exchange) {
@@ -88,34 +95,42 @@ void prune_networks(Broker& broker, const ExchangePtr& exchange) {
 
 void inspect_network(Broker& broker, const ExchangePtr& exchange) {
     if (is_built_in(exchange->name)) return show_network(broker, exchange, exchange->name);
-    with_network(broker, exchange, exchange->name, [&broker, exchange](const OwnNetwork& own) { show_network(broker, exchange, own.id); });
+    with_network(broker, exchange, exchange->name,
+                 [&broker, exchange](const OwnNetwork& own) { show_network(broker, exchange, own.id); });
 }
 
 namespace {
 
 // Connecting and disconnecting differ only in the body's rules.
-void change_membership(Broker& broker, const ExchangePtr& exchange, std::string_view verb, const std::string& network, Rewrite rewrite) {
+void change_membership(Broker& broker, const ExchangePtr& exchange, std::string_view verb,
+                       const std::string& network, Rewrite rewrite) {
     auto body = body_object(exchange);
     if (!body) return;
-    with_rewritten(broker, exchange, std::move(*body), std::move(rewrite), [&broker, exchange, network, verb](const json::object& rewritten, const RuleScope&) {
-        call_and_show(broker, exchange, "/networks/" + network + "/" + std::string(verb), to_text(rewritten));
-    });
+    with_rewritten(broker, exchange, std::move(*body), std::move(rewrite),
+                   [&broker, exchange, network, verb](const json::object& rewritten, const RuleScope&) {
+                       call_and_show(broker, exchange, "/networks/" + network + "/" + std::string(verb),
+                                     to_text(rewritten));
+                   });
 }
 
 }  // namespace
 
 void connect_network(Broker& broker, const ExchangePtr& exchange) {
     const auto with = [](bool built_in) {
-        return [built_in](RuleScope& scope, json::object& body) { return rewrite_connect(scope, body, built_in); };
+        return [built_in](RuleScope& scope, json::object& body) {
+            return rewrite_connect(scope, body, built_in);
+        };
     };
-    if (exchange->name == "bridge") return change_membership(broker, exchange, "connect", "bridge", with(true));
+    if (exchange->name == "bridge")
+        return change_membership(broker, exchange, "connect", "bridge", with(true));
     with_network(broker, exchange, exchange->name, [&broker, exchange, with](const OwnNetwork& own) {
         change_membership(broker, exchange, "connect", own.id, with(false));
     });
 }
 
 void disconnect_network(Broker& broker, const ExchangePtr& exchange) {
-    if (is_built_in(exchange->name)) return change_membership(broker, exchange, "disconnect", exchange->name, rewrite_disconnect);
+    if (is_built_in(exchange->name))
+        return change_membership(broker, exchange, "disconnect", exchange->name, rewrite_disconnect);
     with_network(broker, exchange, exchange->name, [&broker, exchange](const OwnNetwork& own) {
         change_membership(broker, exchange, "disconnect", own.id, rewrite_disconnect);
     });
@@ -123,9 +138,10 @@ void disconnect_network(Broker& broker, const ExchangePtr& exchange) {
 
 void remove_network(Broker& broker, const ExchangePtr& exchange) {
     with_network(broker, exchange, exchange->name, [&broker, exchange](const OwnNetwork& own) {
-        call_and_show(broker, exchange, "/networks/" + own.id, {}, [&broker, id = own.id](const Reply& reply) {
-            if (reply.status == 204) broker.ledger().remove_network(id);
-        });
+        call_and_show(broker, exchange, "/networks/" + own.id, {},
+                      [&broker, id = own.id](const Reply& reply) {
+                          if (reply.status == 204) broker.ledger().remove_network(id);
+                      });
     });
 }
 

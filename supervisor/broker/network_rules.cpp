@@ -15,7 +15,8 @@ Verdict own_network(RuleScope& scope, std::string& reference) {
     if (is_built_in(reference)) return {};
     if (reference == "host") {
         if (scope.policy.allows(Permission::HostNetwork)) return {};
-        return refusal(scope, Permission::HostNetwork, "network host", "containers of jobs stay out of the host's network");
+        return refusal(scope, Permission::HostNetwork, "network host",
+                       "containers of jobs stay out of the host's network");
     }
     const auto* found = scope.ledger.network(reference);
     if (found == nullptr) {
@@ -26,7 +27,8 @@ Verdict own_network(RuleScope& scope, std::string& reference) {
     return {};
 }
 
-Verdict check_endpoint_network(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
+Verdict check_endpoint_network(RuleScope& scope, json::value& value, const FieldRule&,
+                               const std::string& path) {
     if (is_empty_value(value)) return drop(scope, value, {"", pass}, path);
     if (!value.is_string()) return malformed(path, "a network id");
     const auto* found = scope.ledger.network(std::string(value.as_string()));
@@ -38,7 +40,8 @@ Verdict check_endpoint_network(RuleScope& scope, json::value& value, const Field
     return Denial{404, "not-own", "network " + printable(std::string(value.as_string()), 200) + " not found"};
 }
 
-Verdict check_endpoint_options(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
+Verdict check_endpoint_options(RuleScope& scope, json::value& value, const FieldRule&,
+                               const std::string& path) {
     if (is_empty_value(value) || scope.policy.allows(Permission::NetworkDrivers)) return {};
     return refusal(scope, Permission::NetworkDrivers, path, "must not be set");
 }
@@ -68,7 +71,8 @@ Verdict check_endpoint(RuleScope& scope, json::value& value, const std::string& 
     return apply_rules(scope, value.as_object(), kEndpointFields, path + ".");
 }
 
-Verdict check_endpoint_field(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
+Verdict check_endpoint_field(RuleScope& scope, json::value& value, const FieldRule&,
+                             const std::string& path) {
     return check_endpoint(scope, value, path);
 }
 
@@ -76,36 +80,46 @@ void add_alias(json::object& endpoint, const std::string& alias) {
     auto& aliases = endpoint["Aliases"];
     if (!aliases.is_array()) aliases = json::array();
     auto& list = aliases.as_array();
-    if (std::find(list.begin(), list.end(), json::value(alias)) == list.end()) list.push_back(json::string(alias));
+    if (std::find(list.begin(), list.end(), json::value(alias)) == list.end())
+        list.push_back(json::string(alias));
 }
 
 // ---- networks/create ----
 
 Verdict check_driver(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
-    if (is_empty_value(value) || value == json::value("bridge") || scope.policy.allows(Permission::NetworkDrivers)) return {};
+    if (is_empty_value(value) || value == json::value("bridge") ||
+        scope.policy.allows(Permission::NetworkDrivers))
+        return {};
     return refusal(scope, Permission::NetworkDrivers, path, "only the bridge driver may be used");
 }
 
-Verdict check_network_options(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
+Verdict check_network_options(RuleScope& scope, json::value& value, const FieldRule&,
+                              const std::string& path) {
     if (is_empty_value(value) || scope.policy.allows(Permission::NetworkDrivers)) return {};
     if (!value.is_object()) return malformed(path, "an object");
     for (const auto& member : value.as_object()) {
         const std::string key(member.key().data(), member.key().size());
-        const bool harmless = key == "com.docker.network.driver.mtu" || key == "com.docker.network.bridge.enable_icc" ||
+        const bool harmless = key == "com.docker.network.driver.mtu" ||
+                              key == "com.docker.network.bridge.enable_icc" ||
                               key == "com.docker.network.bridge.enable_ip_masquerade";
-        if (!harmless) return refusal(scope, Permission::NetworkDrivers, path + "." + printable(key, 80), "this option must not be set");
+        if (!harmless)
+            return refusal(scope, Permission::NetworkDrivers, path + "." + printable(key, 80),
+                           "this option must not be set");
     }
     return {};
 }
 
-Verdict check_local_scope(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+Verdict check_local_scope(RuleScope& scope, json::value& value, const FieldRule& rule,
+                          const std::string& path) {
     return value == json::value("local") ? Verdict() : ask(scope, value, rule, path);
 }
 
 constexpr FieldRule kIpamFields[] = {
-    {"Driver", [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
+    {"Driver",
+     [](RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
          return value == json::value("default") ? Verdict() : ask(scope, value, rule, path);
-     }, Permission::NetworkDrivers},
+     },
+     Permission::NetworkDrivers},
     {"Config", pass},
     {"Options", ask, Permission::NetworkDrivers},
 };
@@ -133,7 +147,8 @@ constexpr FieldRule kNetworkFields[] = {
     {"ConfigFrom", ask, Permission::NetworkDrivers},
 };
 
-Verdict check_container_reference(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
+Verdict check_container_reference(RuleScope& scope, json::value& value, const FieldRule&,
+                                  const std::string& path) {
     if (!value.is_string()) return malformed(path, "a container");
     std::string reference(value.as_string());
     if (auto denial = own_container(scope, reference)) return denial;
@@ -161,7 +176,8 @@ Verdict check_network_mode(RuleScope& scope, json::value& value, const FieldRule
         auto reference = mode.substr(10);
         if (is_agent(scope, reference)) {
             if (!scope.policy.allows(Permission::AgentNetwork)) {
-                return refusal(scope, Permission::AgentNetwork, path, "the agent's own network is not shared");
+                return refusal(scope, Permission::AgentNetwork, path,
+                               "the agent's own network is not shared");
             }
             reference = scope.owner.container;
         } else if (auto denial = own_container(scope, reference)) {
@@ -184,16 +200,18 @@ Verdict check_endpoints(RuleScope& scope, json::value& value, const FieldRule&, 
         std::string network(member.key().data(), member.key().size());
         const auto shown = network;
         if (auto denial = own_network(scope, network)) return denial;
-        if (renamed.contains(network)) return Denial{400, "malformed", path + ": network " + printable(shown, 80) + " is given twice"};
-        if (auto denial = check_endpoint(scope, member.value(), path + "." + printable(shown, 80))) return denial;
+        if (renamed.contains(network))
+            return Denial{400, "malformed", path + ": network " + printable(shown, 80) + " is given twice"};
+        if (auto denial = check_endpoint(scope, member.value(), path + "." + printable(shown, 80)))
+            return denial;
         renamed[network] = std::move(member.value());
     }
     value = std::move(renamed);
     return {};
 }
 
-// In a network of its own a container answers to its name. The engine's name for it is not the one that the job
-// gave, so that one becomes an alias.
+// In a network of its own a container answers to its name. The engine's name for it is not the one that the
+// job gave, so that one becomes an alias.
 Verdict add_name_alias(RuleScope& scope, json::object& body) {
     const auto mode = text_of(body["HostConfig"].as_object(), "NetworkMode");
     if (scope.container_name.empty()) return {};
@@ -201,7 +219,8 @@ Verdict add_name_alias(RuleScope& scope, json::object& body) {
     if (!networking.is_object()) networking = json::object();
     auto& endpoints = networking.as_object()["EndpointsConfig"];
     if (!endpoints.is_object()) endpoints = json::object();
-    const bool user_network = !mode.empty() && !is_built_in(mode) && mode != "host" && !mode.starts_with("container:");
+    const bool user_network =
+        !mode.empty() && !is_built_in(mode) && mode != "host" && !mode.starts_with("container:");
     if (user_network && !endpoints.as_object().contains(mode)) endpoints.as_object()[mode] = json::object();
     for (auto& member : endpoints.as_object()) {
         const std::string_view network(member.key().data(), member.key().size());

@@ -19,7 +19,8 @@ struct JobIdentity {
     bool operator==(const JobIdentity&) const = default;
     // "pipeline/12/stage/1/job", "" when empty: the form of GoCD's own locators.
     std::string locator() const {
-        return empty() ? std::string() : pipeline + '/' + pipeline_counter + '/' + stage + '/' + stage_counter + '/' + job;
+        return empty() ? std::string()
+                       : pipeline + '/' + pipeline_counter + '/' + stage + '/' + stage_counter + '/' + job;
     }
 };
 

@@ -1,5 +1,6 @@
-// Messages between PID 1 and the broker, over one SOCK_SEQPACKET pair: one message a packet, both structs of fixed
-// size in the machine's own layout (one binary speaks on both ends). PID 1 never parses anything else here.
+// Messages between PID 1 and the broker, over one SOCK_SEQPACKET pair: one message a packet, both structs of
+// fixed size in the machine's own layout (one binary speaks on both ends). PID 1 never parses anything else
+// here.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@
 namespace supervisor::broker::protocol {
 
 enum class Kind : std::uint32_t {
-    // Broker to PID 1: which job does process `pid` belong to? (GO_* of its environment, or of its ancestors')
+    // Broker to PID 1: which job does process `pid` belong to? (GO_* of its environment, or of its
+    // ancestors')
     AskJob = 1,
     // PID 1 to broker: the answer, with the same `serial`. Empty fields: no job.
     Job = 2,
@@ -50,8 +52,8 @@ struct Counters {
     std::uint64_t networks;
     std::uint64_t volumes;
     std::uint64_t images;
-    std::uint64_t removed;  // by clean-ups, in all
-    std::uint64_t leftover; // of the last clean-up
+    std::uint64_t removed;   // by clean-ups, in all
+    std::uint64_t leftover;  // of the last clean-up
     std::uint64_t engine_errors;
 };
 
@@ -94,8 +96,8 @@ inline void put_identity(Message& message, const JobIdentity& job) {
 }
 
 inline JobIdentity get_identity(const Message& message) {
-    return {get(message.identity.pipeline), get(message.identity.pipeline_counter), get(message.identity.stage),
-            get(message.identity.stage_counter), get(message.identity.job)};
+    return {get(message.identity.pipeline), get(message.identity.pipeline_counter),
+            get(message.identity.stage), get(message.identity.stage_counter), get(message.identity.job)};
 }
 
 }  // namespace supervisor::broker::protocol

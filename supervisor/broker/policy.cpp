@@ -20,7 +20,8 @@ constexpr std::array<PermissionInfo, static_cast<std::size_t>(Permission::Count_
     {Permission::AgentNetwork, "agent-network", "the agent's own network namespace"},
     {Permission::Capabilities, "capabilities", "any capability; \"capabilities\" lists single ones"},
     {Permission::Devices, "devices", "any device; \"devices\" lists single ones"},
-    {Permission::SecurityOptions, "security-options", "other seccomp, AppArmor and SELinux settings, unmasked paths"},
+    {Permission::SecurityOptions, "security-options",
+     "other seccomp, AppArmor and SELinux settings, unmasked paths"},
     {Permission::Sysctls, "sysctls", "sysctls beyond net.* and IPC"},
     {Permission::Runtimes, "runtimes", "another runtime than the engine's default"},
     {Permission::Annotations, "annotations", "annotations for the runtime"},
@@ -30,7 +31,8 @@ constexpr std::array<PermissionInfo, static_cast<std::size_t>(Permission::Count_
     {Permission::LogDrivers, "log-drivers", "log drivers that connect somewhere"},
     {Permission::RestartPolicies, "restart-policies", "restart policies as they are given"},
     {Permission::OomControl, "oom-control", "protection from the out-of-memory killer"},
-    {Permission::RemoteSources, "remote-sources", "build contexts and images that the engine fetches from a URL"},
+    {Permission::RemoteSources, "remote-sources",
+     "build contexts and images that the engine fetches from a URL"},
     {Permission::SharedTags, "shared-tags", "moving tags of images that this agent did not make"},
     {Permission::BuildKit, "buildkit", "BuildKit's own protocol, whose content the broker does not see"},
     {Permission::UnknownFields, "unknown-fields", "fields that the broker does not know"},
@@ -38,13 +40,15 @@ constexpr std::array<PermissionInfo, static_cast<std::size_t>(Permission::Count_
 
 // What the engine gives by default, and what strace and gdb need.
 constexpr std::string_view kHarmlessCapabilities[] = {
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
-    "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT", "SYS_PTRACE",
+    "AUDIT_WRITE", "CHOWN",   "DAC_OVERRIDE",     "FOWNER",     "FSETID",
+    "KILL",        "MKNOD",   "NET_BIND_SERVICE", "NET_RAW",    "SETFCAP",
+    "SETGID",      "SETPCAP", "SETUID",           "SYS_CHROOT", "SYS_PTRACE",
 };
 
 std::string plain_capability(std::string_view name) {
     std::string out(name);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
     if (out.starts_with("CAP_")) out.erase(0, 4);
     return out;
 }
@@ -73,8 +77,11 @@ Result<Permission> permission_named(std::string_view name) {
 Result<> check_keys(const json::object& object) {
     for (const auto& [key, value] : object) {
         const std::string_view name(key.data(), key.size());
-        const bool known = name == "base" || name == "allow" || name == "capabilities" || name == "devices" || name == "host_paths";
-        if (!known) return fail("unknown key \"" + printable(name, 60) + "\"; known are base, allow, capabilities, devices, host_paths");
+        const bool known = name == "base" || name == "allow" || name == "capabilities" || name == "devices" ||
+                           name == "host_paths";
+        if (!known)
+            return fail("unknown key \"" + printable(name, 60) +
+                        "\"; known are base, allow, capabilities, devices, host_paths");
     }
     return {};
 }
@@ -131,7 +138,9 @@ Result<Policy> Policy::parse(std::string_view text) {
 
 bool Policy::allows_capability(std::string_view name) const {
     const auto plain = plain_capability(name);
-    const auto listed = [&](const auto& list) { return std::find(std::begin(list), std::end(list), plain) != std::end(list); };
+    const auto listed = [&](const auto& list) {
+        return std::find(std::begin(list), std::end(list), plain) != std::end(list);
+    };
     return allows(Permission::Capabilities) || listed(kHarmlessCapabilities) || listed(capabilities_);
 }
 

@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kMaxLine = 4 << 20;
 
 bool is_hop_header(std::string_view name) {
-    for (const std::string_view hop : {"Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Upgrade", "Trailer"}) {
+    for (const std::string_view hop :
+         {"Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Upgrade", "Trailer"}) {
         if (equals_ignoring_case(name, hop)) return true;
     }
     return false;
@@ -24,13 +25,15 @@ std::string status_line(const ResponseHead& head) {
 
 void append_fields(std::string& out, const ResponseHead& head) {
     for (const auto& field : head.headers.fields()) {
-        if (!is_hop_header(field.name)) out.append(field.name).append(": ").append(field.value).append("\r\n");
+        if (!is_hop_header(field.name))
+            out.append(field.name).append(": ").append(field.value).append("\r\n");
     }
 }
 
 }  // namespace
 
-Relay::Relay(RelayHost& host, RelayPlan plan) : host_(host), plan_(std::move(plan)), request_body_(plan_.streamed_body) {}
+Relay::Relay(RelayHost& host, RelayPlan plan)
+    : host_(host), plan_(std::move(plan)), request_body_(plan_.streamed_body) {}
 
 Relay::~Relay() {
     if (upstream_) upstream_->close();
@@ -59,14 +62,16 @@ std::string Relay::request_head() const {
     if (plan_.streamed_body.kind == Framing::None && plan_.upgrade.empty()) return serialise(plan_.request);
     auto request = plan_.request;
     std::string head = request.method + ' ' + request.path + " HTTP/1.1\r\nHost: docker\r\n";
-    for (const auto& field : request.headers.fields()) head.append(field.name).append(": ").append(field.value).append("\r\n");
+    for (const auto& field : request.headers.fields())
+        head.append(field.name).append(": ").append(field.value).append("\r\n");
     if (!plan_.upgrade.empty()) head += "Connection: Upgrade\r\nUpgrade: " + plan_.upgrade + "\r\n";
     if (plan_.streamed_body.kind == Framing::Chunked) {
         head += "Transfer-Encoding: chunked\r\n";
     } else {
         const auto length = request.body.empty() ? plan_.streamed_body.length : request.body.size();
         if (length > 0 && !request.headers.has("Content-Type")) head += "Content-Type: application/json\r\n";
-        if (length > 0 || request.method != "GET") head += "Content-Length: " + std::to_string(length) + "\r\n";
+        if (length > 0 || request.method != "GET")
+            head += "Content-Length: " + std::to_string(length) + "\r\n";
     }
     return head + "\r\n" + request.body;
 }
@@ -74,7 +79,8 @@ std::string Relay::request_head() const {
 // ---- client to engine ----
 
 bool Relay::send_up(std::string_view bytes) {
-    std::string out;
+    auto& out = host_.upstream().assembly();
+    out.clear();
     std::size_t payload_bytes = 0;
     const bool chunked = plan_.streamed_body.kind == Framing::Chunked;
     while (!bytes.empty() && !request_body_.done()) {
@@ -89,7 +95,8 @@ bool Relay::send_up(std::string_view bytes) {
         }
     }
     host_.input().assign(bytes);
-    if (chunked && payload_bytes > 0 && !upstream_->write(chunk_prefix(payload_bytes), out.append("\r\n"))) stop_sending();
+    if (chunked && payload_bytes > 0 && !upstream_->write(chunk_prefix(payload_bytes), out.append("\r\n")))
+        stop_sending();
     if (request_body_.done()) {
         if (chunked && sending_) (void)upstream_->write("0\r\n\r\n");
         stop_sending();
@@ -161,9 +168,10 @@ bool Relay::take_head(std::string_view& bytes) {
         bytes = {};
         return true;
     }
-    auto head = scan.state == HeadScan::State::Complete
-                    ? parse_response_head(std::string_view(head_bytes_).substr(0, scan.size), plan_.request.method)
-                    : fail("malformed response head");
+    auto head =
+        scan.state == HeadScan::State::Complete
+            ? parse_response_head(std::string_view(head_bytes_).substr(0, scan.size), plan_.request.method)
+            : fail("malformed response head");
     if (!head) {
         over_ = true;
         host_.relay_failed(head.error());
@@ -187,9 +195,11 @@ bool Relay::take_head(std::string_view& bytes) {
 // Only what was asked for, on a route where it exists, and only once the engine has agreed.
 bool Relay::is_tunnel(const ResponseHead& head) const {
     if (!plan_.hijack) return false;
-    if (head.status == 101) return !plan_.upgrade.empty() && equals_ignoring_case(head.headers.get("Upgrade"), plan_.upgrade);
+    if (head.status == 101)
+        return !plan_.upgrade.empty() && equals_ignoring_case(head.headers.get("Upgrade"), plan_.upgrade);
     const auto type = head.headers.get("Content-Type");
-    const bool raw = type == "application/vnd.docker.raw-stream" || type == "application/vnd.docker.multiplexed-stream";
+    const bool raw =
+        type == "application/vnd.docker.raw-stream" || type == "application/vnd.docker.multiplexed-stream";
     return head.status == 200 && raw && head.body.kind == Framing::UntilEof;
 }
 
@@ -295,7 +305,8 @@ void Relay::end_of_answer() {
         (void)finish_answer();
         return;
     }
-    const bool repeatable = reused_ && !head_done_ && (plan_.request.method == "GET" || plan_.request.method == "HEAD");
+    const bool repeatable =
+        reused_ && !head_done_ && (plan_.request.method == "GET" || plan_.request.method == "HEAD");
     if (repeatable && plan_.streamed_body.kind == Framing::None) {
         upstream_->close();
         (void)open(true);

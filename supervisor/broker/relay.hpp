@@ -11,18 +11,18 @@
 
 namespace supervisor::broker {
 
-// Looks at a line of a streamed answer (without its newline); what it returns is sent instead, nothing when it
-// returns no value.
+// Looks at a line of a streamed answer (without its newline); what it returns is sent instead, nothing when
+// it returns no value.
 using LineFilter = std::function<std::optional<std::string>(std::string_view line)>;
 // Sees the answer's head before it is sent and may change its headers.
 using HeadFilter = std::function<void(ResponseHead& head)>;
 
 struct RelayPlan {
-    UpstreamRequest request;            // method, path and headers; body when it is known already
-    BodyFraming streamed_body;          // otherwise the client's body follows
+    UpstreamRequest request;    // method, path and headers; body when it is known already
+    BodyFraming streamed_body;  // otherwise the client's body follows
     bool client_is_http10 = false;
-    bool hijack = false;                // a tunnel may follow: 101, or the old form of 200
-    std::string upgrade;                // the only protocol that a 101 may choose
+    bool hijack = false;  // a tunnel may follow: 101, or the old form of 200
+    std::string upgrade;  // the only protocol that a 101 may choose
     HeadFilter filter_head;
     LineFilter filter_line;
 };
@@ -94,7 +94,7 @@ class Relay : public Connection::Observer, public std::enable_shared_from_this<R
     bool head_done_ = false;
     bool upstream_keep_alive_ = false;
     bool client_keep_alive_ = true;
-    bool raw_ = true;      // the body goes on as it came, framing included
+    bool raw_ = true;  // the body goes on as it came, framing included
     bool rechunk_ = false;
     int status_ = 0;
     BodyReader answer_body_;

@@ -12,7 +12,8 @@ using enum BodyUse;
 
 constexpr std::string_view kBuildKeys =
     "t* dockerfile remote labels buildargs cachefrom networkmode memory memswap cpushares cpuperiod cpuquota "
-    "cpusetcpus cpusetmems shmsize ulimits extrahosts* target platform outputs session buildid version squash q "
+    "cpusetcpus cpusetmems shmsize ulimits extrahosts* target platform outputs session buildid version "
+    "squash q "
     "nocache rm forcerm pull cgroupparent securityopt isolation";
 
 // method, pattern, handler, body, query keys, mutates
@@ -30,7 +31,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/containers/prune", prune_containers, None, "filters", true},
     {"GET", "/containers/{id}/json", inspect_container, None, "size"},
     {"GET", "/containers/{id}/top", container_call, None, "ps_args"},
-    {"GET", "/containers/{id}/logs", container_stream, None, "follow stdout stderr since until timestamps tail details"},
+    {"GET", "/containers/{id}/logs", container_stream, None,
+     "follow stdout stderr since until timestamps tail details"},
     {"GET", "/containers/{id}/changes", container_call},
     {"GET", "/containers/{id}/stats", container_stats, None, "stream one-shot"},
     {"GET", "/containers/{id}/export", container_stream},
@@ -45,11 +47,13 @@ constexpr Route kRoutes[] = {
     {"POST", "/containers/{id}/update", update_container, Json, "", true},
     {"POST", "/containers/{id}/rename", rename_container, None, "name", true},
     {"POST", "/containers/{id}/attach", attach_container, None, "detachKeys logs stream stdin stdout stderr"},
-    {"GET", "/containers/{id}/attach/ws", attach_container, None, "detachKeys logs stream stdin stdout stderr"},
+    {"GET", "/containers/{id}/attach/ws", attach_container, None,
+     "detachKeys logs stream stdin stdout stderr"},
     {"POST", "/containers/{id}/exec", create_exec, Json, "", true},
     {"HEAD", "/containers/{id}/archive", container_stream, None, "path"},
     {"GET", "/containers/{id}/archive", container_stream, None, "path"},
-    {"PUT", "/containers/{id}/archive", container_stream, Stream, "path noOverwriteDirNonDir copyUIDGID", true},
+    {"PUT", "/containers/{id}/archive", container_stream, Stream, "path noOverwriteDirNonDir copyUIDGID",
+     true},
     {"DELETE", "/containers/{id}", remove_container, None, "v force link", true},
 
     {"POST", "/exec/{id}/start", start_exec, Json, "", true},
@@ -57,7 +61,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/exec/{id}/json", exec_call},
 
     {"GET", "/images/json", list_images, None, "all digests filters shared-size manifests"},
-    {"POST", "/images/create", create_image, Stream, "fromImage fromSrc repo tag message platform changes*", true},
+    {"POST", "/images/create", create_image, Stream, "fromImage fromSrc repo tag message platform changes*",
+     true},
     {"POST", "/images/load", load_images, Stream, "quiet platform", true},
     {"POST", "/images/prune", prune_images, None, "filters", true},
     {"GET", "/images/search", pass_through, None, "term limit filters"},
@@ -110,7 +115,8 @@ std::string join_from(const std::vector<std::string>& segments, std::size_t firs
 // The pattern's single parameter is at `position`; how many segments it takes follows from the lengths.
 bool match(const Route& route, const std::vector<std::string>& segments, std::string& name) {
     const auto parts = split(route.pattern.substr(1), '/');
-    const auto wildcard = std::find_if(parts.begin(), parts.end(), [](std::string_view part) { return part.ends_with("...}"); });
+    const auto wildcard = std::find_if(parts.begin(), parts.end(),
+                                       [](std::string_view part) { return part.ends_with("...}"); });
     const bool many = wildcard != parts.end();
     if (many ? segments.size() < parts.size() : segments.size() != parts.size()) return false;
     const auto span = segments.size() - parts.size() + 1;
@@ -157,7 +163,8 @@ Result<Query> allowed_query(const Route& route, const Query& query) {
             return key == item.key || (key.ends_with('*') && key.substr(0, key.size() - 1) == item.key);
         });
         if (known == keys.end()) continue;
-        if (!known->ends_with('*') && out.has(item.key)) return fail("query parameter " + printable(item.key, 40) + " is given twice");
+        if (!known->ends_with('*') && out.has(item.key))
+            return fail("query parameter " + printable(item.key, 40) + " is given twice");
         out.add(item.key, item.value);
     }
     return out;

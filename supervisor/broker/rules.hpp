@@ -1,5 +1,5 @@
-// Request bodies, field by field. A table names every field that the broker knows and what becomes of it; whatever
-// is not in the table is dropped when it is empty and refused when it is not.
+// Request bodies, field by field. A table names every field that the broker knows and what becomes of it;
+// whatever is not in the table is dropped when it is empty and refused when it is not.
 #pragma once
 
 #include <optional>
@@ -37,7 +37,8 @@ struct RuleScope {
 using Verdict = std::optional<Denial>;
 struct FieldRule;
 // May change `value`; a null is removed afterwards. `path` names the field for messages ("HostConfig.Binds").
-using FieldCheck = Verdict (*)(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path);
+using FieldCheck = Verdict (*)(RuleScope& scope, json::value& value, const FieldRule& rule,
+                               const std::string& path);
 
 struct FieldRule {
     std::string_view name;
@@ -45,12 +46,14 @@ struct FieldRule {
     Permission permission = Permission::UnknownFields;  // for the checks that ask for one
 };
 
-Verdict apply_rules(RuleScope& scope, json::object& object, std::span<const FieldRule> table, const std::string& path);
+Verdict apply_rules(RuleScope& scope, json::object& object, std::span<const FieldRule> table,
+                    const std::string& path);
 
 // null, "", 0, false, [], {} and objects that hold nothing else: what clients send for "not given".
 bool is_empty_value(const json::value& value);
 
-Denial refusal(const RuleScope& scope, Permission permission, const std::string& path, std::string_view reason);
+Denial refusal(const RuleScope& scope, Permission permission, const std::string& path,
+               std::string_view reason);
 Denial malformed(const std::string& path, std::string_view expected);
 
 // ---- checks that fit many fields ----

@@ -27,7 +27,8 @@ std::string last_id(std::string_view line) {
 
 }  // namespace
 
-std::vector<std::string> own_container_candidates(std::string_view cgroup, std::string_view mountinfo, std::string_view hostname) {
+std::vector<std::string> own_container_candidates(std::string_view cgroup, std::string_view mountinfo,
+                                                  std::string_view hostname) {
     std::vector<std::string> out;
     const auto add = [&out](std::string id) {
         if (!id.empty() && std::find(out.begin(), out.end(), id) == out.end()) out.push_back(std::move(id));
@@ -36,7 +37,8 @@ std::vector<std::string> own_container_candidates(std::string_view cgroup, std::
     for (const auto line : split_lines(mountinfo)) {
         const auto fields = split_words(line);
         // Field 4 is the root within its file system, field 5 where it is mounted.
-        if (fields.size() > 4 && (fields[4] == "/etc/hostname" || fields[4] == "/etc/resolv.conf")) add(last_id(fields[3]));
+        if (fields.size() > 4 && (fields[4] == "/etc/hostname" || fields[4] == "/etc/resolv.conf"))
+            add(last_id(fields[3]));
     }
     if (hostname.size() == 12 && is_hex(hostname)) add(std::string(hostname));
     return out;
@@ -53,7 +55,8 @@ std::vector<Mount> mounts_from_inspect(const json::object& inspect) {
         const auto source = text_of(mount, "Source");
         if ((type != "bind" && type != "volume") || !source.starts_with('/')) continue;
         const auto* writable = mount.if_contains("RW");
-        out.push_back({text_of(mount, "Destination"), source, writable == nullptr || !writable->is_bool() || writable->as_bool()});
+        out.push_back({text_of(mount, "Destination"), source,
+                       writable == nullptr || !writable->is_bool() || writable->as_bool()});
     }
     return out;
 }

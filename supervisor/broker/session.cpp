@@ -51,7 +51,8 @@ void Session::on_readable(Connection&) {
         case State::Body:
             if (read_more()) process();
             return;
-        case State::Busy: return client_->want_read(false);
+        case State::Busy:
+            return client_->want_read(false);
         case State::Relaying: {
             const auto relay = relay_;
             return relay->client_readable();
@@ -63,7 +64,8 @@ void Session::on_readable(Connection&) {
             return;
         }
         case State::Tunnel:
-        case State::Closed: return;
+        case State::Closed:
+            return;
     }
 }
 
@@ -93,8 +95,8 @@ bool Session::read_more() {
 
 // ---- reading a request ----
 
-// Answers may be sent from within a handler, which makes the session ready for the next request: one loop here
-// instead of a recursion.
+// Answers may be sent from within a handler, which makes the session ready for the next request: one loop
+// here instead of a recursion.
 void Session::process() {
     if (processing_) return;
     processing_ = true;
@@ -103,7 +105,8 @@ void Session::process() {
         const auto left = input_.size();
         if (state_ == State::Head && !input_.empty()) read_head();
         if (state_ == State::Body) read_body();
-        if (state_ != State::Head || input_.empty() || (before == State::Head && input_.size() == left)) break;
+        if (state_ != State::Head || input_.empty() || (before == State::Head && input_.size() == left))
+            break;
     }
     processing_ = false;
 }
@@ -132,7 +135,8 @@ void Session::begin_request(std::string_view bytes) {
     body_ = BodyReader(exchange_->head.body);
     const auto exchange = exchange_;
     if (!owner_.admit(*exchange) || state_ != State::Busy) return;
-    if (exchange->head.expects_continue && !body_.done()) (void)client_->write("HTTP/1.1 100 Continue\r\n\r\n");
+    if (exchange->head.expects_continue && !body_.done())
+        (void)client_->write("HTTP/1.1 100 Continue\r\n\r\n");
     if (exchange->route->body == BodyUse::Stream || body_.done()) return owner_.handle(exchange);
     if (exchange->route->body == BodyUse::None) return exchange->fail(400, "this request takes no body");
     state_ = State::Body;
@@ -157,7 +161,9 @@ void Session::read_body() {
 }
 
 void Session::refuse(int status, std::string_view message) {
-    if (!exchange_) exchange_ = std::make_shared<Exchange>(std::weak_ptr<ExchangeHost>(shared_from_this()), RequestHead{});
+    if (!exchange_)
+        exchange_ =
+            std::make_shared<Exchange>(std::weak_ptr<ExchangeHost>(shared_from_this()), RequestHead{});
     exchange_->head.keep_alive = false;
     timer_.cancel();
     state_ = State::Busy;
@@ -171,14 +177,20 @@ void Session::send_reply(Reply reply) {
     if (state_ == State::Closed || !exchange_) return;
     const bool body_unread = !body_.done();
     const bool reusable = exchange_->head.keep_alive && !body_unread;
-    std::string head = "HTTP/1.1 " + std::to_string(reply.status) + ' ' + std::string(reason_phrase(reply.status)) + "\r\n";
+    std::string head =
+        "HTTP/1.1 " + std::to_string(reply.status) + ' ' + std::string(reason_phrase(reply.status)) + "\r\n";
     head.append(owner_.common_headers());
-    for (const auto& field : reply.headers.fields()) head.append(field.name).append(": ").append(field.value).append("\r\n");
-    if (reply.status != 204 && reply.status != 304) head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
-    if (!reusable) head += "Connection: close\r\n";
-    else if (exchange_->head.minor == 0) head += "Connection: keep-alive\r\n";
+    for (const auto& field : reply.headers.fields())
+        head.append(field.name).append(": ").append(field.value).append("\r\n");
+    if (reply.status != 204 && reply.status != 304)
+        head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+    if (!reusable)
+        head += "Connection: close\r\n";
+    else if (exchange_->head.minor == 0)
+        head += "Connection: keep-alive\r\n";
     head += "\r\n";
-    const bool sent = client_->write(head, exchange_->head.method == "HEAD" ? std::string_view() : reply.body);
+    const bool sent =
+        client_->write(head, exchange_->head.method == "HEAD" ? std::string_view() : reply.body);
     if (!sent) return close();
     next_request(reusable);
 }

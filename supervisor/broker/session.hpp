@@ -25,7 +25,10 @@ class SessionOwner {
     virtual std::string_view common_headers() = 0;
 };
 
-class Session : public Connection::Observer, public RelayHost, public ExchangeHost, public std::enable_shared_from_this<Session> {
+class Session : public Connection::Observer,
+                public RelayHost,
+                public ExchangeHost,
+                public std::enable_shared_from_this<Session> {
   public:
     static std::shared_ptr<Session> open(SessionOwner& owner, UniqueFd fd, Peer peer);
     ~Session() override;

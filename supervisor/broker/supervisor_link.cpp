@@ -22,7 +22,8 @@ void SupervisorLink::ask_job(pid_t process, JobCallback callback) {
     message.pid = process;
     send(message);
     const auto serial = serial_;
-    questions_[serial] = {std::move(callback), loop_.after(kPatience, [this, serial] { answer(serial, {}); })};
+    questions_[serial] = {std::move(callback),
+                          loop_.after(kPatience, [this, serial] { answer(serial, {}); })};
 }
 
 void SupervisorLink::send(const protocol::Message& message) {
@@ -47,9 +48,12 @@ void SupervisorLink::on_readable() {
 
 void SupervisorLink::dispatch(const protocol::Message& message) {
     switch (message.kind) {
-        case protocol::Kind::Job: return answer(message.serial, protocol::get_identity(message));
-        case protocol::Kind::JobEnded: return requests_.job_ended(message);
-        case protocol::Kind::AgentEnding: return requests_.agent_ending(message);
+        case protocol::Kind::Job:
+            return answer(message.serial, protocol::get_identity(message));
+        case protocol::Kind::JobEnded:
+            return requests_.job_ended(message);
+        case protocol::Kind::AgentEnding:
+            return requests_.agent_ending(message);
         case protocol::Kind::AskCounts: {
             auto reply = protocol::make(protocol::Kind::Counts, message.serial);
             reply.counts = requests_.counts();
@@ -58,7 +62,8 @@ void SupervisorLink::dispatch(const protocol::Message& message) {
         case protocol::Kind::AskJob:
         case protocol::Kind::Cleaned:
         case protocol::Kind::Counts:
-        case protocol::Kind::Ready: return;
+        case protocol::Kind::Ready:
+            return;
     }
 }
 

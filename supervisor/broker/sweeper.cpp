@@ -24,19 +24,23 @@ const json::object& labels_in(const json::object& object) {
 bool is_victim(const SweepScope& scope, const json::object& labels, const std::set<std::string>& running) {
     const auto agent = text_of(labels, kAgentLabel);
     if (agent.empty()) return false;
+    const auto owner = parse_owner_label(text_of(labels, kOwnerLabel));
     const bool own = !scope.agent_id.empty() && agent == scope.agent_id;
     switch (scope.kind) {
-        case SweepScope::Kind::Job: return own && !scope.job.empty() && text_of(labels, kJobLabel) == scope.job;
-        case SweepScope::Kind::Agent: return own;
-        case SweepScope::Kind::Orphans: break;
+        case SweepScope::Kind::Job:
+            return own && !scope.job.empty() && owner.job == scope.job;
+        case SweepScope::Kind::Agent:
+            return own;
+        case SweepScope::Kind::Orphans:
+            break;
     }
-    if (own) return text_of(labels, kIncarnationLabel) != scope.incarnation;
+    if (own) return owner.incarnation != scope.incarnation;
     // An agent that is no container of this engine cannot be seen from here: hands off.
-    const auto container = text_of(labels, kContainerLabel);
-    return !container.empty() && !running.contains(container);
+    return !owner.container.empty() && !running.contains(owner.container);
 }
 
-std::vector<std::string> image_victims(const SweepScope& scope, const json::object& image, const std::set<std::string>& running) {
+std::vector<std::string> image_victims(const SweepScope& scope, const json::object& image,
+                                       const std::set<std::string>& running) {
     std::vector<std::string> tags;
     if (const auto* listed = image.if_contains("RepoTags"); listed != nullptr && listed->is_array()) {
         for (const auto& tag : listed->as_array()) {
@@ -53,8 +57,16 @@ std::vector<std::string> image_victims(const SweepScope& scope, const json::obje
     return tags;
 }
 
-std::shared_ptr<Sweep> Sweep::start(Upstream& upstream, std::string api_prefix, SweepScope scope, Milliseconds budget, Done done) {
-    std::shared_ptr<Sweep> sweep(new Sweep(upstream, std::move(api_prefix), std::move(scope), std::move(done)));
+std::string summary(const SweepReport& report) {
+    return std::to_string(report.containers) + " containers, " + std::to_string(report.networks) +
+           " networks, " + std::to_string(report.volumes) + " volumes, " + std::to_string(report.images) +
+           " images";
+}
+
+std::shared_ptr<Sweep> Sweep::start(Upstream& upstream, std::string api_prefix, SweepScope scope,
+                                    Milliseconds budget, Done done) {
+    std::shared_ptr<Sweep> sweep(
+        new Sweep(upstream, std::move(api_prefix), std::move(scope), std::move(done)));
     sweep->deadline_ = upstream.loop().after(budget, [weak = sweep->weak_from_this()] {
         const auto self = weak.lock();
         if (!self) return;
@@ -71,24 +83,29 @@ std::shared_ptr<Sweep> Sweep::start(Upstream& upstream, std::string api_prefix, 
 std::string Sweep::label_filter() const {
     json::object filters;
     const bool all_agents = scope_.kind == SweepScope::Kind::Orphans;
-    filters["label"] = json::array{json::string(std::string(kAgentLabel) + (all_agents ? "" : "=" + scope_.agent_id))};
+    filters["label"] =
+        json::array{json::string(std::string(kAgentLabel) + (all_agents ? "" : "=" + scope_.agent_id))};
     return "filters=" + percent_encode(to_text(filters));
 }
 
 void Sweep::list(const std::string& path, std::string_view member, Listed then) {
-    calls_.push_back(upstream_.call({"GET", prefix_ + path, {}, {}}, [weak = weak_from_this(), path, member, then = std::move(then)](Result<Reply> reply) {
-        const auto self = weak.lock();
-        if (!self) return;
-        auto parsed = reply && reply->status == 200 ? parse_json(reply->body) : fail(reply ? reply->body : reply.error().message());
-        if (!parsed) {
-            self->report_.problems.push_back("list " + path.substr(0, path.find('?')) + ": " + printable(parsed.error().message()));
-            ++self->report_.leftover;
-            return then({});
-        }
-        const auto* value = &*parsed;
-        if (!member.empty() && value->is_object()) value = value->as_object().if_contains(member);
-        then(value != nullptr && value->is_array() ? value->as_array() : json::array());
-    }));
+    calls_.push_back(upstream_.call(
+        {"GET", prefix_ + path, {}, {}},
+        [weak = weak_from_this(), path, member, then = std::move(then)](Result<Reply> reply) {
+            const auto self = weak.lock();
+            if (!self) return;
+            auto parsed = reply && reply->status == 200 ? parse_json(reply->body)
+                                                        : fail(reply ? reply->body : reply.error().message());
+            if (!parsed) {
+                self->report_.problems.push_back("list " + path.substr(0, path.find('?')) + ": " +
+                                                 printable(parsed.error().message()));
+                ++self->report_.leftover;
+                return then({});
+            }
+            const auto* value = &*parsed;
+            if (!member.empty() && value->is_object()) value = value->as_object().if_contains(member);
+            then(value != nullptr && value->is_array() ? value->as_array() : json::array());
+        }));
 }
 
 // Which agents are alive is known from the engine itself: their containers run.
@@ -108,8 +125,10 @@ void Sweep::list_containers() {
     list("/containers/json?all=1&" + label_filter(), "", [this](const json::array& listed) {
         std::vector<Victim> victims;
         for (const auto& element : listed) {
-            if (!element.is_object() || !is_victim(scope_, labels_in(element.as_object()), running_)) continue;
-            victims.push_back({"/containers/" + text_of(element.as_object(), "Id") + "?force=1&v=1", &report_.containers});
+            if (!element.is_object() || !is_victim(scope_, labels_in(element.as_object()), running_))
+                continue;
+            victims.push_back(
+                {"/containers/" + text_of(element.as_object(), "Id") + "?force=1&v=1", &report_.containers});
         }
         remove_all(std::move(victims), [this] { list_networks(); });
     });
@@ -119,7 +138,8 @@ void Sweep::list_networks() {
     list("/networks?" + label_filter(), "", [this](const json::array& listed) {
         std::vector<Victim> victims;
         for (const auto& element : listed) {
-            if (!element.is_object() || !is_victim(scope_, labels_in(element.as_object()), running_)) continue;
+            if (!element.is_object() || !is_victim(scope_, labels_in(element.as_object()), running_))
+                continue;
             victims.push_back({"/networks/" + text_of(element.as_object(), "Id"), &report_.networks});
         }
         remove_all(std::move(victims), [this] { list_volumes(); });
@@ -130,10 +150,12 @@ void Sweep::list_volumes() {
     list("/volumes?" + label_filter(), "Volumes", [this](const json::array& listed) {
         std::set<std::string> names(scope_.volumes.begin(), scope_.volumes.end());
         for (const auto& element : listed) {
-            if (element.is_object() && is_victim(scope_, labels_in(element.as_object()), running_)) names.insert(text_of(element.as_object(), "Name"));
+            if (element.is_object() && is_victim(scope_, labels_in(element.as_object()), running_))
+                names.insert(text_of(element.as_object(), "Name"));
         }
         std::vector<Victim> victims;
-        for (const auto& name : names) victims.push_back({"/volumes/" + percent_encode(name), &report_.volumes});
+        for (const auto& name : names)
+            victims.push_back({"/volumes/" + percent_encode(name), &report_.volumes});
         remove_all(std::move(victims), [this] { list_images(); });
     });
 }
@@ -178,9 +200,10 @@ void Sweep::remove_next() {
 
 void Sweep::remove(Victim victim) {
     const auto path = prefix_ + victim.path;
-    calls_.push_back(upstream_.call({"DELETE", path, {}, {}}, [weak = weak_from_this(), victim = std::move(victim)](Result<Reply> reply) {
-        if (const auto self = weak.lock()) self->removed(victim, reply);
-    }));
+    calls_.push_back(upstream_.call(
+        {"DELETE", path, {}, {}}, [weak = weak_from_this(), victim = std::move(victim)](Result<Reply> reply) {
+            if (const auto self = weak.lock()) self->removed(victim, reply);
+        }));
 }
 
 void Sweep::removed(Victim victim, const Result<Reply>& result) {
@@ -196,7 +219,8 @@ void Sweep::removed(Victim victim, const Result<Reply>& result) {
         ++*victim.counter;
     } else if (status != 404 && !(image && status == 409)) {
         ++report_.leftover;
-        report_.problems.push_back(victim.path + ": " + printable(result ? result->body : result.error().message()));
+        report_.problems.push_back(victim.path + ": " +
+                                   printable(result ? result->body : result.error().message()));
     }
     remove_next();
 }

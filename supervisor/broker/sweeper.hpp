@@ -1,5 +1,5 @@
-// Removes what jobs made, in the order that dependencies ask for: containers (with their anonymous volumes), then
-// networks and volumes, then images. Everything of one kind at a time in parallel, under one deadline.
+// Removes what jobs made, in the order that dependencies ask for: containers (with their anonymous volumes),
+// then networks and volumes, then images. Everything of one kind at a time in parallel, under one deadline.
 #pragma once
 
 #include <functional>
@@ -20,9 +20,9 @@ struct SweepScope {
         Orphans,  // what agents left that are not there any more
     };
     Kind kind = Kind::Orphans;
-    std::string agent_id;          // Orphans: this agent's other incarnations count as gone
-    std::string incarnation;       // the living one; kept by Orphans
-    std::string job;               // locator
+    std::string agent_id;     // Orphans: this agent's other incarnations count as gone
+    std::string incarnation;  // the living one; kept by Orphans
+    std::string job;          // locator
     bool images = true;
     // Known to belong here though they carry no label: anonymous volumes, tags.
     std::vector<std::string> volumes;
@@ -32,9 +32,10 @@ struct SweepScope {
 // Pure: does an object with these labels fall under the scope? `running`: ids of all running containers.
 bool is_victim(const SweepScope& scope, const json::object& labels, const std::set<std::string>& running);
 
-// Pure: the references to remove of an image as the engine lists it: all its tags, or its id, or those of its tags that
-// are known to be ours.
-std::vector<std::string> image_victims(const SweepScope& scope, const json::object& image, const std::set<std::string>& running);
+// Pure: the references to remove of an image as the engine lists it: all its tags, or its id, or those of its
+// tags that are known to be ours.
+std::vector<std::string> image_victims(const SweepScope& scope, const json::object& image,
+                                       const std::set<std::string>& running);
 
 struct SweepReport {
     std::uint64_t containers = 0;
@@ -46,11 +47,15 @@ struct SweepReport {
     std::uint64_t removed() const { return containers + networks + volumes + images; }
 };
 
+// "2 containers, 1 networks, 0 volumes, 0 images"
+std::string summary(const SweepReport& report);
+
 class Sweep : public std::enable_shared_from_this<Sweep> {
   public:
     using Done = std::function<void(const SweepReport&)>;
     // api_prefix: "/v1.41". Runs until done() was called; the last handle dropped cancels it.
-    static std::shared_ptr<Sweep> start(Upstream& upstream, std::string api_prefix, SweepScope scope, Milliseconds budget, Done done);
+    static std::shared_ptr<Sweep> start(Upstream& upstream, std::string api_prefix, SweepScope scope,
+                                        Milliseconds budget, Done done);
 
   private:
     struct Victim {
@@ -59,7 +64,10 @@ class Sweep : public std::enable_shared_from_this<Sweep> {
         int attempts = 0;
     };
     Sweep(Upstream& upstream, std::string api_prefix, SweepScope scope, Done done)
-        : upstream_(upstream), prefix_(std::move(api_prefix)), scope_(std::move(scope)), done_(std::move(done)) {}
+        : upstream_(upstream),
+          prefix_(std::move(api_prefix)),
+          scope_(std::move(scope)),
+          done_(std::move(done)) {}
 
     void list_running();
     void list_containers();

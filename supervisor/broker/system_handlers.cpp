@@ -54,7 +54,9 @@ bool is_own_event(Broker& broker, const json::object& event) {
     const auto id = text_of(*actor, "ID");
     if (type == "container" || type == "network") return broker.ledger().ever_owned(id);
     if (type == "volume") return id.starts_with(broker.names().prefix()) || broker.ledger().ever_owned(id);
-    if (type == "image") return broker.ledger().image(id) != nullptr || broker.ledger().image(with_tag(text_of(*attributes, "name"))) != nullptr;
+    if (type == "image")
+        return broker.ledger().image(id) != nullptr ||
+               broker.ledger().image(with_tag(text_of(*attributes, "name"))) != nullptr;
     return false;
 }
 
@@ -88,9 +90,11 @@ void translate_event_filters(Broker& broker, Filters& filters) {
 void ping(Broker& broker, const ExchangePtr& exchange) {
     auto plan = exchange->plan(exchange->upstream_path("/_ping"));
     plan.filter_head = [&broker](ResponseHead& head) {
-        if (head.headers.get("Api-Version") != broker.api().text()) head.headers.set("Api-Version", broker.api().text());
+        if (head.headers.get("Api-Version") != broker.api().text())
+            head.headers.set("Api-Version", broker.api().text());
         // 2 would make clients build with BuildKit.
-        if (!broker.policy().allows(Permission::BuildKit) && head.headers.get("Builder-Version") == "2") head.headers.set("Builder-Version", "1");
+        if (!broker.policy().allows(Permission::BuildKit) && head.headers.get("Builder-Version") == "2")
+            head.headers.set("Builder-Version", "1");
     };
     exchange->relay(std::move(plan));
 }
@@ -107,11 +111,14 @@ void show_version(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void show_info(Broker& broker, const ExchangePtr& exchange) {
-    exchange->call({"GET", exchange->upstream_path("/info"), {}, {}}, [&broker, exchange](const Reply& reply) {
+    exchange->call({"GET", exchange->upstream_path("/info"), {}, {}}, [&broker,
+                                                                       exchange](const Reply& reply) {
         auto parsed = parsed_body(reply);
-        if (reply.status != 200 || !parsed || !parsed->is_object()) return reply_shown(broker, exchange, reply);
+        if (reply.status != 200 || !parsed || !parsed->is_object())
+            return reply_shown(broker, exchange, reply);
         auto info = std::make_shared<json::object>(std::move(parsed->as_object()));
-        const auto path = "/v" + exchange->version + "/containers/json?all=1&filters=" + percent_encode(owner_filter(broker.owner()));
+        const auto path = "/v" + exchange->version +
+                          "/containers/json?all=1&filters=" + percent_encode(owner_filter(broker.owner()));
         exchange->call({"GET", path, {}, {}}, [&broker, exchange, info](const Reply& listed) {
             count_states(listed, *info);
             exchange->reply(200, broker.shown(to_text(*info)) + "\n");
@@ -124,8 +131,11 @@ void show_disk_usage(Broker& broker, const ExchangePtr& exchange) {
         auto parsed = parsed_body(reply);
         if (reply.status == 200 && parsed && parsed->is_object()) {
             auto& usage = parsed->as_object();
-            keep_if(usage, "Containers", [&](const json::object& container) { return label_of(container, kAgentLabel) == broker.owner().agent_id; });
-            keep_if(usage, "Images", [&](const json::object& image) { return is_visible_image(broker, image); });
+            keep_if(usage, "Containers", [&](const json::object& container) {
+                return label_of(container, kAgentLabel) == broker.owner().agent_id;
+            });
+            keep_if(usage, "Images",
+                    [&](const json::object& image) { return is_visible_image(broker, image); });
             keep_if(usage, "Volumes", [&](const json::object& volume) {
                 const auto name = text_of(volume, "Name");
                 return name.starts_with(broker.names().prefix()) || broker.ledger().owns_volume(name);
@@ -137,14 +147,16 @@ void show_disk_usage(Broker& broker, const ExchangePtr& exchange) {
     });
 }
 
-// Networks, volumes and most images carry no labels in events, so a filter for the owner would lose them: the stream
-// is filtered here instead.
+// Networks, volumes and most images carry no labels in events, so a filter for the owner would lose them: the
+// stream is filtered here instead.
 void stream_events(Broker& broker, const ExchangePtr& exchange) {
     auto filters = parse_filters(exchange);
     if (!filters) return;
     translate_event_filters(broker, *filters);
-    if (filters->empty()) exchange->query.remove("filters");
-    else exchange->query.set("filters", to_query_value(*filters));
+    if (filters->empty())
+        exchange->query.remove("filters");
+    else
+        exchange->query.set("filters", to_query_value(*filters));
     auto plan = exchange->plan(exchange->upstream_path("/events"));
     plan.request.headers.remove("Accept");  // lines of JSON, not the other forms
     plan.filter_line = [&broker](std::string_view line) { return own_event(broker, line); };
@@ -166,7 +178,9 @@ void no_plugins(Broker&, const ExchangePtr& exchange) {
 }
 
 void no_swarm(Broker&, const ExchangePtr& exchange) {
-    exchange->fail(503, "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.");
+    exchange->fail(503,
+                   "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to "
+                   "connect this node to swarm and try again.");
 }
 
 }  // namespace supervisor::broker

@@ -4,7 +4,8 @@ namespace supervisor::broker {
 
 using sys::Transfer;
 
-Tunnel::Tunnel(std::shared_ptr<Connection> client, std::shared_ptr<Connection> engine, std::vector<char>& scratch, Ended ended)
+Tunnel::Tunnel(std::shared_ptr<Connection> client, std::shared_ptr<Connection> engine,
+               std::vector<char>& scratch, Ended ended)
     : client_(std::move(client)), engine_(std::move(engine)), scratch_(scratch), ended_(std::move(ended)) {}
 
 Tunnel::~Tunnel() {
@@ -54,8 +55,8 @@ void Tunnel::side_ended(Connection& source) {
 }
 
 void Tunnel::on_hangup(Connection& connection) {
-    // The client may have hung up because both directions were shut down in good order, or because it is gone:
-    // either way what it had sent is delivered, and nothing more can reach it.
+    // The client may have hung up because both directions were shut down in good order, or because it is
+    // gone: either way what it had sent is delivered, and nothing more can reach it.
     if (&connection == client_.get()) {
         if (!client_ended_) pump(connection, 16);
         if (ended_) end();

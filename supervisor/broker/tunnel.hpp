@@ -14,7 +14,8 @@ class Tunnel : public Connection::Observer {
   public:
     // Runs once, when both connections are closed; the tunnel must outlive that call.
     using Ended = std::function<void()>;
-    Tunnel(std::shared_ptr<Connection> client, std::shared_ptr<Connection> engine, std::vector<char>& scratch, Ended ended);
+    Tunnel(std::shared_ptr<Connection> client, std::shared_ptr<Connection> engine, std::vector<char>& scratch,
+           Ended ended);
     ~Tunnel() override;
     // Bytes that each side sent before the tunnel existed.
     void start(std::string_view from_client, std::string_view from_engine);

@@ -9,14 +9,17 @@ namespace supervisor::broker {
 using sys::Transfer;
 
 namespace {
-constexpr std::size_t kScratchBytes = 256 * 1024;
+// About what a unix socket takes at once by default: larger reads would only be queued.
+constexpr std::size_t kScratchBytes = 128 * 1024;
 constexpr Milliseconds kIdleTime{15'000};
 }  // namespace
 
 std::string serialise(const UpstreamRequest& request) {
     std::string out = request.method + ' ' + request.path + " HTTP/1.1\r\nHost: docker\r\n";
-    for (const auto& field : request.headers.fields()) out.append(field.name).append(": ").append(field.value).append("\r\n");
-    if (!request.body.empty() && !request.headers.has("Content-Type")) out += "Content-Type: application/json\r\n";
+    for (const auto& field : request.headers.fields())
+        out.append(field.name).append(": ").append(field.value).append("\r\n");
+    if (!request.body.empty() && !request.headers.has("Content-Type"))
+        out += "Content-Type: application/json\r\n";
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
         out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     }
@@ -63,8 +66,9 @@ bool Call::take_head(std::string_view& bytes) {
         bytes = {};
         return true;
     }
-    auto head = scan.state == HeadScan::State::Complete ? parse_response_head(std::string_view(head_).substr(0, scan.size), request_.method)
-                                                        : fail("malformed response head");
+    auto head = scan.state == HeadScan::State::Complete
+                    ? parse_response_head(std::string_view(head_).substr(0, scan.size), request_.method)
+                    : fail("malformed response head");
     if (!head) {
         finish(fail(head.error()));
         return false;
@@ -127,7 +131,10 @@ class Upstream::Idle : public Connection::Observer {
 };
 
 Upstream::Upstream(loop::EventLoop& loop, std::string socket_path)
-    : loop_(loop), socket_path_(std::move(socket_path)), scratch_(kScratchBytes), idle_observer_(std::make_unique<Idle>(*this)) {}
+    : loop_(loop),
+      socket_path_(std::move(socket_path)),
+      scratch_(kScratchBytes),
+      idle_observer_(std::make_unique<Idle>(*this)) {}
 
 Upstream::~Upstream() {
     for (const auto& connection : idle_) connection->close();

@@ -31,7 +31,8 @@ using ReplyCallback = std::function<void(Result<Reply>)>;
 
 class Upstream;
 
-// A request in flight. Dropping the last handle cancels it: the connection is closed, the callback never runs.
+// A request in flight. Dropping the last handle cancels it: the connection is closed, the callback never
+// runs.
 class Call : public Connection::Observer, public std::enable_shared_from_this<Call> {
   public:
     ~Call() override;
@@ -80,8 +81,10 @@ class Upstream {
     void release(std::shared_ptr<Connection> connection);
 
     [[nodiscard]] std::shared_ptr<Call> call(UpstreamRequest request, ReplyCallback callback);
-    // 256 KiB shared by all that read in this thread; its content is gone after the next read.
+    // 128 KiB shared by all that read in this thread; its content is gone after the next read.
     std::vector<char>& scratch() { return scratch_; }
+    // Same, for putting together what is sent; keeps its capacity.
+    std::string& assembly() { return assembly_; }
     loop::EventLoop& loop() { return loop_; }
 
   private:
@@ -89,6 +92,7 @@ class Upstream {
     loop::EventLoop& loop_;
     std::string socket_path_;
     std::vector<char> scratch_;
+    std::string assembly_;
     std::vector<std::shared_ptr<Connection>> idle_;
     std::unique_ptr<Idle> idle_observer_;
     loop::Timer trim_;

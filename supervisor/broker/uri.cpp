@@ -34,14 +34,16 @@ Result<std::string> decode(std::string_view text, bool plus_is_space, bool allow
         } else if (c == '+' && plus_is_space) {
             c = ' ';
         }
-        if (c == '\0' || (!allow_control && is_control(c))) return fail("control character in the request target");
+        if (c == '\0' || (!allow_control && is_control(c)))
+            return fail("control character in the request target");
         out += c;
     }
     return out;
 }
 
 bool is_version(std::string_view segment) {
-    return segment.size() > 1 && segment.front() == 'v' && segment.find_first_not_of("0123456789.", 1) == std::string_view::npos;
+    return segment.size() > 1 && segment.front() == 'v' &&
+           segment.find_first_not_of("0123456789.", 1) == std::string_view::npos;
 }
 
 Result<std::vector<std::string>> parse_path(std::string_view path) {
@@ -51,7 +53,8 @@ Result<std::vector<std::string>> parse_path(std::string_view path) {
         SUPERVISOR_TRY_ASSIGN(segment, decode(raw, false, false));
         // A decoded segment may contain '/', so its parts are looked at too.
         for (const auto part : split(segment, '/')) {
-            if (part.empty() || part == "." || part == "..") return fail("empty or dotted segment in the path");
+            if (part.empty() || part == "." || part == "..")
+                return fail("empty or dotted segment in the path");
         }
         segments.push_back(segment);
     }
@@ -105,7 +108,8 @@ void Query::remove(std::string_view key) {
 }
 
 bool Query::has(std::string_view key) const {
-    return std::any_of(items_.begin(), items_.end(), [key](const QueryItem& item) { return item.key == key; });
+    return std::any_of(items_.begin(), items_.end(),
+                       [key](const QueryItem& item) { return item.key == key; });
 }
 
 std::string_view Query::get(std::string_view key) const {
@@ -125,7 +129,8 @@ std::vector<std::string> Query::all(std::string_view key) const {
 
 bool Query::flag(std::string_view key) const {
     std::string value(trim(get(key)));
-    std::transform(value.begin(), value.end(), value.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(value.begin(), value.end(), value.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return !(value.empty() || value == "0" || value == "no" || value == "false" || value == "none");
 }
 

@@ -18,7 +18,9 @@ struct QueryItem {
 // only one counts.
 class Query {
   public:
-    void add(std::string_view key, std::string_view value) { items_.push_back({std::string(key), std::string(value)}); }
+    void add(std::string_view key, std::string_view value) {
+        items_.push_back({std::string(key), std::string(value)});
+    }
     void set(std::string_view key, std::string_view value);
     void remove(std::string_view key);
     bool has(std::string_view key) const;

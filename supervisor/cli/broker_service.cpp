@@ -17,13 +17,17 @@ namespace supervisor::cli {
 namespace {
 
 constexpr const char* kComponent = "broker";
-// Nobody else's: an id that no distribution hands out, so that neither jobs nor the engine's users can signal or trace it.
+// Nobody else's: an id that no distribution hands out, so that neither jobs nor the engine's users can signal
+// or trace it.
 constexpr uid_t kBrokerUser = 64'970;
 constexpr Milliseconds kJobCleanupBudget{60'000};
 // What ending the process itself may take of the stop.
 constexpr Milliseconds kEndReserve{200};
+constexpr Milliseconds kAskInterval{10'000};
+constexpr int kUnansweredAllowed = 2;
 
-const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 10, Milliseconds(60'000), Milliseconds(60'000)};
+const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 10, Milliseconds(60'000),
+                                   Milliseconds(60'000)};
 
 UniqueFd memory_file(const std::string& text) {
     UniqueFd fd(::memfd_create("broker-config", MFD_CLOEXEC));
@@ -33,10 +37,12 @@ UniqueFd memory_file(const std::string& text) {
 
 // A policy is a word or a file.
 Result<std::string> read_policy(const std::string& policy) {
-    if (policy.empty() || policy == "isolated" || policy == "trusted") return policy.empty() ? "isolated" : policy;
+    if (policy.empty() || policy == "isolated" || policy == "trusted")
+        return policy.empty() ? "isolated" : policy;
     auto text = sys::read_file(policy);
     if (!text) return fail(text.error(), "--policy is neither isolated, trusted nor a readable file");
-    if (auto parsed = broker::Policy::parse(*text); !parsed) return fail(parsed.error(), "--policy " + policy);
+    if (auto parsed = broker::Policy::parse(*text); !parsed)
+        return fail(parsed.error(), "--policy " + policy);
     return text;
 }
 
@@ -54,7 +60,8 @@ Result<> BrokerService::prepare() {
     spec.start_timeout = Milliseconds(15'000);
     spec.restart = kRestart;
     spec.stop_ladder = {{SIGTERM, Milliseconds(500)}};
-    service_ = std::make_unique<service::Service>(context_.loop, context_.processes, std::move(spec), hooks());
+    service_ =
+        std::make_unique<service::Service>(context_.loop, context_.processes, std::move(spec), hooks());
     return {};
 }
 
@@ -77,7 +84,8 @@ Result<broker::Config> BrokerService::make_config() const {
     config.incarnation = incarnation_;
     config.policy = policy_text_;
     config.agent_id = context_.config.broker.agent_name;
-    if (config.agent_id.empty()) config.agent_id = variable(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
+    if (config.agent_id.empty())
+        config.agent_id = variable(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
     if (config.agent_id.empty()) config.agent_id = trim(sys::read_file_or("/proc/sys/kernel/hostname"));
     if (place_.mode == broker::Mode::Dind) config.cgroup_parent = "/containers";
     return config;
@@ -104,12 +112,16 @@ Result<proc::ChildPlan> BrokerService::plan() {
 void BrokerService::listen_to(UniqueFd end) {
     link_watch_.reset();
     link_ = std::move(end);
-    auto watch = context_.loop.watch(link_.get(), EPOLLIN, [this](std::uint32_t) {
-        broker::protocol::Message message{};
-        while (link_ && ::recv(link_.get(), &message, sizeof message, MSG_DONTWAIT) == static_cast<ssize_t>(sizeof message)) {
-            received(message);
-        }
-    }, loop::Priority::Urgent);
+    auto watch = context_.loop.watch(
+        link_.get(), EPOLLIN,
+        [this](std::uint32_t) {
+            broker::protocol::Message message{};
+            while (link_ && ::recv(link_.get(), &message, sizeof message, MSG_DONTWAIT) ==
+                                static_cast<ssize_t>(sizeof message)) {
+                received(message);
+            }
+        },
+        loop::Priority::Urgent);
     if (watch) {
         link_watch_ = std::move(*watch);
     } else {
@@ -122,15 +134,30 @@ void BrokerService::received(const broker::protocol::Message& message) {
     if (message.kind == Kind::Ready) {
         child_end_.reset();
         service_->notify_ready();
+        unanswered_ = 0;
+        ask_timer_ = context_.loop.after(kAskInterval, [this] { ask_counts(); });
+    } else if (message.kind == Kind::Counts) {
+        unanswered_ = 0;
+        counts_ = message.counts;
+        context_.events.changed();
     } else if (message.kind == Kind::AskJob) {
         answer_job(message);
     } else if (message.kind == Kind::Cleaned) {
         if (message.counts.removed > 0 || message.counts.leftover > 0) {
-            context_.events.event("clean-up", std::to_string(message.counts.removed) + " objects removed so far, " +
+            context_.events.event("clean-up", std::to_string(message.counts.removed) +
+                                                  " objects removed so far, " +
                                                   std::to_string(message.counts.leftover) + " left over");
         }
         if (stop_done_) end_process();
     }
+}
+
+// Liveness and accountability in one question.
+void BrokerService::ask_counts() {
+    if (service_->state() != service::State::Ready || stop_done_) return;
+    if (++unanswered_ > kUnansweredAllowed) return service_->restart("is alive but does not answer");
+    send(broker::protocol::make(broker::protocol::Kind::AskCounts, ++serial_));
+    ask_timer_ = context_.loop.after(kAskInterval, [this] { ask_counts(); });
 }
 
 void BrokerService::answer_job(const broker::protocol::Message& question) {
@@ -190,7 +217,13 @@ void BrokerService::end_process() {
 }
 
 void BrokerService::describe(StatusModel& model) const {
-    if (service_) model.services.emplace_back("broker", service_->snapshot());
+    if (!service_) return;
+    model.services.emplace_back("broker", service_->snapshot());
+    model.broker = {{"requests", counts_.requests},     {"denied", counts_.denied},
+                    {"sessions", counts_.sessions},     {"tunnels", counts_.tunnels},
+                    {"containers", counts_.containers}, {"networks", counts_.networks},
+                    {"volumes", counts_.volumes},       {"images", counts_.images},
+                    {"removed", counts_.removed},       {"engine_errors", counts_.engine_errors}};
 }
 
 void BrokerService::remove_socket() {

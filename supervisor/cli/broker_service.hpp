@@ -1,4 +1,5 @@
-// PID 1's side of the broker: its process, the listening socket that outlives it, and the conversation of peer_protocol.hpp.
+// PID 1's side of the broker: its process, the listening socket that outlives it, and the conversation of
+// peer_protocol.hpp.
 #pragma once
 
 #include <memory>
@@ -21,8 +22,9 @@ struct BrokerPlace {
 };
 
 class BrokerService {
-public:
-    BrokerService(DockerSideContext& context, BrokerPlace place) : context_(context), place_(std::move(place)) {}
+  public:
+    BrokerService(DockerSideContext& context, BrokerPlace place)
+        : context_(context), place_(std::move(place)) {}
 
     // Listens; from now on clients wait instead of failing.
     Result<> prepare();
@@ -36,7 +38,7 @@ public:
     // After the end: the socket file.
     void remove_socket();
 
-private:
+  private:
     Result<broker::Config> make_config() const;
     Result<proc::ChildPlan> plan();
     service::Hooks hooks();
@@ -46,6 +48,7 @@ private:
     void send(const broker::protocol::Message& message);
     void changed(service::State state);
     void end_process();
+    void ask_counts();
 
     DockerSideContext& context_;
     BrokerPlace place_;
@@ -62,6 +65,9 @@ private:
     std::uint32_t serial_ = 0;
     Deadline stop_deadline_ = Deadline::never();
     loop::Timer stop_timer_;
+    broker::protocol::Counters counts_{};
+    loop::Timer ask_timer_;
+    int unanswered_ = 0;  // questions in a row; a broker that answers none is wedged
     std::function<void()> stop_done_;
 };
 

@@ -5,7 +5,6 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "engine/certificates.hpp"
-#include "engine/data_mode.hpp"
 #include "engine/environment.hpp"
 #include "sys/files.hpp"
 #include "sys/procfs.hpp"
@@ -20,6 +19,7 @@ constexpr const char* kEngineDirectory = "/run/gocd-supervisor/engine";
 constexpr const char* kRawSocket = "/run/gocd-supervisor/engine.sock";
 constexpr gid_t kBrokerGroup = 64'970;
 constexpr Milliseconds kCgroupPatience{500};
+constexpr int kHolderRounds = 300;  // milliseconds
 
 std::map<std::string, std::string> as_map(const std::vector<std::string>& environment) {
     std::map<std::string, std::string> map;
@@ -50,7 +50,9 @@ void join(proc::ChildPlan& plan, const host::CgroupPlacement& placement) {
 }  // namespace
 
 tl::expected<void, Failure> Dind::prepare() {
-    const auto failure = [](int code, const Error& error) { return tl::unexpected<Failure>(Failure{code, error}); };
+    const auto failure = [](int code, const Error& error) {
+        return tl::unexpected<Failure>(Failure{code, error});
+    };
     auto plan = DindPlan::read(context_.config);
     if (!plan) return failure(kExitUsage, plan.error());
     plan_ = std::move(*plan);
@@ -82,15 +84,14 @@ Result<> Dind::take_data_directory() {
 }
 
 Result<> Dind::decide() {
+    stores_ = plan_->settings.data_root + "/agent";
     SUPERVISOR_TRY(plan_->probe(context_.config, context_.environment));
     auto& settings = plan_->settings;
-    stores_ = settings.data_root + "/agent-directories";
-    SUPERVISOR_TRY_ASSIGN(place, engine::open_data_place(settings.data_root, plan_->containment.mode));
-    if (!place.note.empty()) log::info(kComponent, place.note);
-    settings.data_root = place.directory;
-    SUPERVISOR_TRY_ASSIGN(repairs, engine::repair_leftovers(settings.data_root, settings.exec_root, std::chrono::system_clock::now()));
+    SUPERVISOR_TRY_ASSIGN(repairs, engine::repair_leftovers(settings.data_root, settings.exec_root,
+                                                            std::chrono::system_clock::now()));
     for (const auto& path : repairs.removed) log::debug(kComponent, "removed stale " + path);
-    for (const auto& path : repairs.set_aside) log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
+    for (const auto& path : repairs.set_aside)
+        log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
     SUPERVISOR_TRY(plan_->decide(context_.environment, true));
     log_decisions(plan_->plan);
     daemon_ = engine::daemon_config(plan_->plan, settings, plan_->choices);
@@ -98,7 +99,8 @@ Result<> Dind::decide() {
 }
 
 Result<> Dind::apply() {
-    SUPERVISOR_TRY_ASSIGN(prepared, engine::PreparedHost::prepare(plan_->plan, plan_->settings, daemon_, plan_->host));
+    SUPERVISOR_TRY_ASSIGN(prepared,
+                          engine::PreparedHost::prepare(plan_->plan, plan_->settings, daemon_, plan_->host));
     host_ = std::move(prepared);
     for (const auto& warning : host_->warnings()) log::warn(kComponent, warning);
     SUPERVISOR_TRY_ASSIGN(engine, host_->cgroups().placement(plan_->plan.cgroup.engine));
@@ -112,16 +114,22 @@ Result<> Dind::make_engine() {
     if (behind_broker()) {
         const sys::SocketAccess access{plan_->containment.engine_root(), docker_group(), 0660};
         broker_ = std::make_unique<BrokerService>(
-            context_, BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access, broker::Mode::Dind});
+            context_,
+            BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access, broker::Mode::Dind});
         SUPERVISOR_TRY(broker_->prepare());
     }
-    engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); }, context_.events.failed};
-    engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(), std::move(events));
-    housekeeping_ = std::make_unique<engine::Housekeeping>(context_.loop, context_.processes, housekeeping_setup());
+    engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); },
+                                context_.events.failed};
+    engine_ = std::make_unique<engine::Engine>(context_.loop, context_.processes, engine_setup(),
+                                               std::move(events));
+    housekeeping_ =
+        std::make_unique<engine::Housekeeping>(context_.loop, context_.processes, housekeeping_setup());
     return engine_->listen();
 }
 
-std::string Dind::engine_socket() const { return behind_broker() ? kRawSocket : plan_->settings.socket; }
+std::string Dind::engine_socket() const {
+    return behind_broker() ? kRawSocket : plan_->settings.socket;
+}
 
 engine::HousekeepingSetup Dind::housekeeping_setup() {
     const auto cleanup = context_.config.agent.job_cleanup;
@@ -157,7 +165,9 @@ engine::SpaceInputs Dind::space_inputs() const {
         if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
     }
     for (const auto& route : host.network.routes) {
-        if (route.mask != 0) inputs.taken.push_back({route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
+        if (route.mask != 0)
+            inputs.taken.push_back(
+                {route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
     }
     inputs.mtu = host.network.default_mtu == 0 ? 1500 : host.network.default_mtu;
     inputs.ipv6 = host.network.ipv6;
@@ -172,18 +182,22 @@ engine::SpaceInputs Dind::space_inputs() const {
 
 Result<> Dind::make_space() {
     const auto& containment = plan_->containment;
-    context_.events.event("containment " + std::string(engine::to_string(containment.mode)), containment.reason);
+    context_.events.event("containment " + std::string(engine::to_string(containment.mode)),
+                          containment.reason);
     auto space = engine::EngineSpace::create(containment, space_inputs(), context_.spawner);
     if (!space) return fail(space.error(), "contain the engine");
     space_ = std::move(*space);
-    for (const auto& directory : space_.unshared()) log::warn(kComponent, "inner containers see " + directory);
+    for (const auto& directory : space_.unshared())
+        log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
     if (space_.holder() > 0) {
-        context_.reaper.expect(space_.holder(), [this](const proc::ExitStatus& status) { holder_ended(status); });
+        context_.reaper.expect(space_.holder(),
+                               [this](const proc::ExitStatus& status) { holder_ended(status); });
     }
     return {};
 }
 
 void Dind::holder_ended(const proc::ExitStatus& status) {
+    holder_gone_ = true;
     if (!stopping_) context_.events.failed("the engine's namespaces are gone: their holder " + status.text());
 }
 
@@ -197,7 +211,9 @@ engine::EngineSetup Dind::engine_setup() {
     setup.notify_access = {root, root, 0600};
     setup.containerd_command = {"containerd", "--config", paths.containerd_toml};
     setup.dockerd_command = daemon_.command;
-    setup.environment = engine::engine_environment(as_map(context_.environment), plan_->plan, plan_->settings);
+    setup.dockerd_pid_file = paths.dockerd_pid;
+    setup.environment =
+        engine::engine_environment(as_map(context_.environment), plan_->plan, plan_->settings);
     setup.expected_driver = plan_->plan.storage.expected_driver();
     setup.start_timeout = context_.config.engine.start_timeout;
     setup.place = [this](proc::ChildPlan& plan) {
@@ -235,7 +251,8 @@ void Dind::engine_changed(engine::EngineState state) {
     const bool ready = state == engine::EngineState::Ready;
     if (ready) context_.events.reached("engine ready");
     if (ready && !std::exchange(was_ready_, true)) housekeeping_->engine_ready();
-    context_.events.event("engine " + std::string(engine::to_text(state)), ready ? engine_->description() : engine_->cause());
+    context_.events.event("engine " + std::string(engine::to_text(state)),
+                          ready ? engine_->description() : engine_->cause());
 }
 
 void Dind::stop(Deadline deadline, std::function<void()> done) {
@@ -258,7 +275,11 @@ std::vector<std::string> Dind::clean_up() {
             (void)host_->cgroups().kill(group);
         }
     }
-    context_.reaper.reap();
+    // A pid namespace is gone only when its first process was reaped, and what was mounted in it only then.
+    for (int i = 0; i < kHolderRounds && space_.holder() > 0 && !holder_gone_; ++i) {
+        ::usleep(1'000);
+        context_.reaper.reap();
+    }
     if (auto removed = space_.remove(); !removed) log::warn(kComponent, removed.error().message());
     if (broker_) broker_->remove_socket();
     if (engine_) engine_->close_socket();
@@ -295,7 +316,8 @@ std::vector<std::string> Dind::agent_environment() const {
             variables = engine::bundle_environment(bundle);
         }
     }
-    if (behind_broker() && context_.config.broker.policy != "trusted") variables.emplace_back("DOCKER_BUILDKIT=0");
+    if (behind_broker() && context_.config.broker.policy != "trusted")
+        variables.emplace_back("DOCKER_BUILDKIT=0");
     return variables;
 }
 
@@ -308,7 +330,8 @@ std::string Dind::not_ready_because() const {
     if (!engine_) return "the host is being prepared";
     if (broker_ && !broker_->ready()) return "the broker is not ready";
     if (engine_->state() == engine::EngineState::Ready) return {};
-    return "the engine is " + std::string(engine::to_text(engine_->state())) + (engine_->cause().empty() ? "" : ": " + engine_->cause());
+    return "the engine is " + std::string(engine::to_text(engine_->state())) +
+           (engine_->cause().empty() ? "" : ": " + engine_->cause());
 }
 
 void Dind::describe(StatusModel& model) const {

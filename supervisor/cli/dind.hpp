@@ -16,7 +16,7 @@
 namespace supervisor::cli {
 
 class Dind final : public DockerSide {
-public:
+  public:
     explicit Dind(DockerSideContext context) : context_(std::move(context)) {}
 
     tl::expected<void, Failure> prepare() override;
@@ -32,7 +32,7 @@ public:
     void describe(StatusModel& model) const override;
     void job_finished() override;
 
-private:
+  private:
     Result<> take_data_directory();
     Result<> decide();
     Result<> apply();
@@ -62,6 +62,7 @@ private:
     std::vector<std::string> discarded_slots_;
     std::uint64_t agent_memory_kills_ = 0;
     bool was_ready_ = false;
+    bool holder_gone_ = false;
     bool stopping_ = false;
 };
 

@@ -1,10 +1,12 @@
 #include "cli/dind_plan.hpp"
 
+#include "base/log.hpp"
 #include "base/shell_words.hpp"
 #include "base/strings.hpp"
 #include "cli/status.hpp"
 #include "cli/stop_budget.hpp"
 #include "engine/daemon_config.hpp"
+#include "engine/data_mode.hpp"
 #include "host/containment_facts.hpp"
 #include "proc/spawn.hpp"
 #include "sys/files.hpp"
@@ -24,10 +26,12 @@ std::vector<std::string> comma_list(const std::string& text) {
     return values;
 }
 
-host::ProbeRequest probe_request(const engine::EngineSettings& settings, const std::vector<std::string>& environment) {
+host::ProbeRequest probe_request(const engine::EngineSettings& settings,
+                                 const std::vector<std::string>& environment) {
     host::ProbeRequest request;
     request.data_directory = settings.data_root;
-    request.programs = {"dockerd", "containerd", "runc", "iptables", "iptables-nft", "iptables-legacy", "ip6tables", "iptables-restore",
+    request.programs = {"dockerd",           "containerd",      "runc",      "iptables",
+                        "iptables-nft",      "iptables-legacy", "ip6tables", "iptables-restore",
                         "ip6tables-restore", "fuse-overlayfs"};
     for (const char* name : {"KUBERNETES_SERVICE_HOST", "container"}) {
         if (const auto value = variable(environment, name); !value.empty()) request.environment[name] = value;
@@ -52,8 +56,9 @@ Result<DindPlan> DindPlan::read(const Config& config) {
     if (!arguments) return fail(arguments.error(), "DOCKERD_ADDITIONAL_ARGS");
     settings.additional_arguments = std::move(*arguments);
     settings.daemon_json = engine::configuration_file_of(settings.additional_arguments, settings.daemon_json);
-    SUPERVISOR_TRY_ASSIGN(choices, engine::UserChoices::read(sys::read_file_or(settings.daemon_json), settings.daemon_json,
-                                                             settings.additional_arguments));
+    SUPERVISOR_TRY_ASSIGN(
+        choices, engine::UserChoices::read(sys::read_file_or(settings.daemon_json), settings.daemon_json,
+                                           settings.additional_arguments));
     plan.choices = std::move(choices);
     SUPERVISOR_TRY(engine::adopt_choices(plan.choices, settings));
     return plan;
@@ -73,6 +78,9 @@ Result<> DindPlan::probe(const Config& config, const std::vector<std::string>& e
     SUPERVISOR_TRY_ASSIGN(chosen, engine::plan_containment(request, facts));
     containment = std::move(chosen);
     settings.contained = containment.mode == engine::ContainmentMode::Userns;
+    const auto place = engine::find_data_place(settings.data_root, containment.mode);
+    if (!place.note.empty()) log::info("engine", place.note);
+    settings.data_root = place.directory;
     return {};
 }
 

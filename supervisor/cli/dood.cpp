@@ -18,18 +18,22 @@ bool is_usual_socket(const std::string& path) {
     struct stat one {};
     struct stat other {};
     if (path == kUsualSocket || path == "/run/docker.sock") return true;
-    return ::stat(path.c_str(), &one) == 0 && ::stat(kUsualSocket, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    return ::stat(path.c_str(), &one) == 0 && ::stat(kUsualSocket, &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 }  // namespace
 
 tl::expected<void, Failure> Dood::prepare() {
-    const auto failure = [](const Error& error) { return tl::unexpected<Failure>(Failure{kExitHost, error}); };
+    const auto failure = [](const Error& error) {
+        return tl::unexpected<Failure>(Failure{kExitHost, error});
+    };
     const std::string& host = context_.config.broker.host_socket;
     struct stat status {};
     if (::stat(host.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return failure(Error("no Docker socket at " + host)
-                           .advice("mount the host's: docker run -v /var/run/docker.sock:/var/run/docker.sock …, or say where it is "
+                           .advice("mount the host's: docker run -v "
+                                   "/var/run/docker.sock:/var/run/docker.sock …, or say where it is "
                                    "with --host-socket"));
     }
     host_group_ = status.st_gid;
@@ -38,7 +42,8 @@ tl::expected<void, Failure> Dood::prepare() {
     listen_path_ = is_usual_socket(host) ? kOwnSocket : kUsualSocket;
     // The agent's user owns the socket: that works whatever its groups are.
     const sys::SocketAccess access{context_.account.user, context_.account.group, 0660};
-    broker_ = std::make_unique<BrokerService>(context_, BrokerPlace{listen_path_, host, host_group_, access, broker::Mode::Dood});
+    broker_ = std::make_unique<BrokerService>(
+        context_, BrokerPlace{listen_path_, host, host_group_, access, broker::Mode::Dood});
     if (auto prepared = broker_->prepare(); !prepared) return failure(prepared.error());
     warn_when_exposed();
     return {};
@@ -49,8 +54,10 @@ void Dood::warn_when_exposed() const {
     const bool others = (host_mode_ & S_IWOTH) != 0;
     const bool own_group = (host_mode_ & S_IWGRP) != 0 && host_group_ == context_.account.group;
     if (!others && !own_group && context_.account.user != 0) return;
-    log::warn("broker", "jobs can open " + context_.config.broker.host_socket + " itself and walk past the broker: " +
-                            (others ? "it is writable for everybody" : "it belongs to the agent's own group " + std::to_string(host_group_)) +
+    log::warn("broker", "jobs can open " + context_.config.broker.host_socket +
+                            " itself and walk past the broker: " +
+                            (others ? "it is writable for everybody"
+                                    : "it belongs to the agent's own group " + std::to_string(host_group_)) +
                             " (on the host: chgrp docker and chmod 660 it, or use DinD)");
 }
 
@@ -68,7 +75,9 @@ std::vector<std::string> Dood::agent_environment() const {
     return variables;
 }
 
-std::string Dood::not_ready_because() const { return broker_ && broker_->ready() ? "" : "the broker is not ready"; }
+std::string Dood::not_ready_because() const {
+    return broker_ && broker_->ready() ? "" : "the broker is not ready";
+}
 
 std::vector<std::string> Dood::clean_up() {
     if (broker_) broker_->remove_socket();

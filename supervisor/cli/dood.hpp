@@ -9,12 +9,14 @@
 namespace supervisor::cli {
 
 class Dood final : public DockerSide {
-public:
+  public:
     explicit Dood(DockerSideContext context) : context_(std::move(context)) {}
 
     tl::expected<void, Failure> prepare() override;
     void start() override { broker_->start(); }
-    void stop(Deadline deadline, std::function<void()> done) override { broker_->stop(deadline, std::move(done)); }
+    void stop(Deadline deadline, std::function<void()> done) override {
+        broker_->stop(deadline, std::move(done));
+    }
     std::vector<std::string> clean_up() override;
     void place_agent(proc::ChildPlan& plan) const override;
     std::vector<std::string> agent_environment() const override;
@@ -22,7 +24,7 @@ public:
     void describe(StatusModel& model) const override { broker_->describe(model); }
     void job_finished() override { broker_->job_finished(); }
 
-private:
+  private:
     void warn_when_exposed() const;
 
     DockerSideContext context_;

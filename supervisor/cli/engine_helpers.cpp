@@ -17,7 +17,9 @@ constexpr Milliseconds kWorkBudget{110'000};
 constexpr int kBaselineDescriptor = 3;
 constexpr const char* kBaselinePath = "/proc/self/fd/3";
 
-void say(const std::string& line) { (void)sys::write_all(STDOUT_FILENO, line + "\n"); }
+void say(const std::string& line) {
+    (void)sys::write_all(STDOUT_FILENO, line + "\n");
+}
 
 int failed(const Error& error) {
     say(error.message());
@@ -38,7 +40,8 @@ int engine_check(const std::vector<std::string>& words) {
 int engine_kill(const std::vector<std::string>& words) {
     const SteadyClock clock;
     const auto budget = parse_unsigned(words.at(2), 600'000).value_or(1'000);
-    const auto killed = engine::kill_all_containers(words.at(1), clock, Deadline::after(clock, Milliseconds(budget)));
+    const auto killed =
+        engine::kill_all_containers(words.at(1), clock, Deadline::after(clock, Milliseconds(budget)));
     if (!killed) return failed(killed.error());
     if (*killed > 0) say(std::to_string(*killed) + " inner containers");
     return 0;
@@ -58,15 +61,19 @@ int engine_prune(const std::vector<std::string>& words) {
         if (step == PruneStep::None) return 0;
         const bool images = step == PruneStep::UnusedImages;
         // dangling=false: all images that no container uses, not only those without a name.
-        const char* path = images ? "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D" : "/build/prune?all=1";
-        if (const auto pruned = client.request("POST", path, deadline); !pruned) return failed(pruned.error());
-        say(fmt::format("the data directory is {}% full: pruned {}", use->percent(), images ? "unused images" : "the build cache"));
+        const char* path =
+            images ? "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D" : "/build/prune?all=1";
+        if (const auto pruned = client.request("POST", path, deadline); !pruned)
+            return failed(pruned.error());
+        say(fmt::format("the data directory is {}% full: pruned {}", use->percent(),
+                        images ? "unused images" : "the build cache"));
     }
 }
 
 int job_baseline(const std::vector<std::string>& words) {
     const SteadyClock clock;
-    const auto objects = engine::list_objects(engine::ApiClient(words.at(1), clock), Deadline::after(clock, kWorkBudget));
+    const auto objects =
+        engine::list_objects(engine::ApiClient(words.at(1), clock), Deadline::after(clock, kWorkBudget));
     if (!objects) return failed(objects.error());
     std::string text;
     for (const auto& object : *objects) text += object + "\n";
@@ -81,7 +88,8 @@ int job_cleanup(const std::vector<std::string>& words) {
     std::set<std::string> before;
     for (const auto& line : split_lines(*text)) before.emplace(line);
     const engine::CleanupScope scope{words.at(2) == "all"};
-    const auto removed = engine::remove_new_objects(engine::ApiClient(words.at(1), clock), before, scope, Deadline::after(clock, kWorkBudget));
+    const auto removed = engine::remove_new_objects(engine::ApiClient(words.at(1), clock), before, scope,
+                                                    Deadline::after(clock, kWorkBudget));
     if (!removed) return failed(removed.error());
     if (*removed > 0) say(fmt::format("removed {} objects that the job had left", *removed));
     return 0;

@@ -1,4 +1,5 @@
-// The helper commands that talk to the inner engine's API. Each prints one line for PID 1 (or nothing) and returns an exit code.
+// The helper commands that talk to the inner engine's API. Each prints one line for PID 1 (or nothing) and
+// returns an exit code.
 #pragma once
 
 #include <string>
@@ -10,7 +11,8 @@ namespace supervisor::cli {
 int engine_check(const std::vector<std::string>& words);
 // internal-engine-kill SOCKET MILLISECONDS
 int engine_kill(const std::vector<std::string>& words);
-// internal-engine-prune SOCKET DATA_ROOT PERCENT: build cache, then unused images, until the disk is below PERCENT
+// internal-engine-prune SOCKET DATA_ROOT PERCENT: build cache, then unused images, until the disk is below
+// PERCENT
 int engine_prune(const std::vector<std::string>& words);
 // internal-job-baseline SOCKET: writes what exists to descriptor 3
 int job_baseline(const std::vector<std::string>& words);

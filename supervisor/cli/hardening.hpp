@@ -20,7 +20,7 @@ struct AgentAccount {
 Result<AgentAccount> find_agent_account(const std::string& passwd_text, const std::string& group_text);
 
 class Hardening {
-public:
+  public:
     // `allow`: setuid, userns, seccomp (see --agent-allow).
     static Result<Hardening> create(const std::vector<std::string>& allow);
 
@@ -29,7 +29,7 @@ public:
 
     const std::vector<std::string>& relaxed() const noexcept { return allow_; }
 
-private:
+  private:
     bool allows(std::string_view name) const;
 
     std::vector<std::string> allow_;

@@ -7,6 +7,7 @@
 #include "broker/broker.hpp"
 #include "cli/docker_side.hpp"
 #include "cli/engine_helpers.hpp"
+#include "cli/metrics.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
 
@@ -17,14 +18,40 @@ void say(const std::string& line) {
     (void)sys::write_all(STDOUT_FILENO, line + "\n");
 }
 
-// The broker talks to sockets and reads no file after its start; what is left out here it cannot do even with a bug in it.
+// The broker talks to sockets and reads no file after its start; what is left out here it cannot do even with
+// a bug in it.
 Result<> confine_broker() {
     proc::SeccompRules rules;
-    rules.denied = {"execve",  "execveat", "ptrace",         "process_vm_readv", "process_vm_writev", "mount",
-                    "umount2", "setns",    "unshare",        "bpf",              "perf_event_open",   "keyctl",
-                    "add_key", "chroot",   "request_key",    "pivot_root",       "open_by_handle_at", "mknod",
-                    "mknodat", "fork",     "io_uring_setup", "userfaultfd",      "finit_module",      "vfork",
-                    "clone",   "clone3",   "init_module",    "kexec_load",       "kill",              "tkill"};
+    rules.denied = {"execve",
+                    "execveat",
+                    "ptrace",
+                    "process_vm_readv",
+                    "process_vm_writev",
+                    "mount",
+                    "umount2",
+                    "setns",
+                    "unshare",
+                    "bpf",
+                    "perf_event_open",
+                    "keyctl",
+                    "add_key",
+                    "chroot",
+                    "request_key",
+                    "pivot_root",
+                    "open_by_handle_at",
+                    "mknod",
+                    "mknodat",
+                    "fork",
+                    "io_uring_setup",
+                    "userfaultfd",
+                    "finit_module",
+                    "vfork",
+                    "clone",
+                    "clone3",
+                    "init_module",
+                    "kexec_load",
+                    "kill",
+                    "tkill"};
     SUPERVISOR_TRY_ASSIGN(program, proc::compile(rules));
     return proc::confine_self(program);
 }
@@ -51,12 +78,10 @@ struct Entry {
 };
 
 constexpr Entry kEntries[] = {
-    {"internal-engine-check", 2, engine_check},
-    {"internal-engine-kill", 3, engine_kill},
-    {"internal-engine-prune", 4, engine_prune},
-    {"internal-job-baseline", 2, job_baseline},
-    {"internal-job-cleanup", 3, job_cleanup},
-    {"internal-broker", 2, run_broker},
+    {"internal-engine-check", 2, engine_check}, {"internal-engine-kill", 3, engine_kill},
+    {"internal-engine-prune", 4, engine_prune}, {"internal-job-baseline", 2, job_baseline},
+    {"internal-job-cleanup", 3, job_cleanup},   {"internal-broker", 2, run_broker},
+    {"internal-metrics", 3, serve_metrics},
 };
 
 }  // namespace

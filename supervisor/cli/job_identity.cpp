@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kMaxAncestors = 64;
 
-// The parent's pid is the second field behind the command name, which may itself hold blanks and parentheses (proc(5)).
+// The parent's pid is the second field behind the command name, which may itself hold blanks and parentheses
+// (proc(5)).
 pid_t parent_of(std::string_view stat) {
     const auto end_of_name = stat.rfind(')');
     if (end_of_name == std::string_view::npos) return 0;

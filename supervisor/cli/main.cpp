@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "broker/broker.hpp"
+#include "cli/doctor.hpp"
 #include "cli/internal.hpp"
 #include "cli/options.hpp"
 #include "cli/status.hpp"
@@ -54,8 +55,9 @@ int dispatch(Invocation invocation, std::vector<std::string> environment, loop::
         case Command::Internal:
             return run_internal(invocation.command_flags);
         case Command::Doctor:
+            return run_doctor(invocation, environment);
         case Command::Sweep:
-            break;
+            return broker::sweep({.host_socket = invocation.config.broker.host_socket});
     }
     return kExitUsage;
 }

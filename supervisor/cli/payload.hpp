@@ -19,7 +19,7 @@ struct PayloadEvents {
 };
 
 class Payload {
-public:
+  public:
     virtual ~Payload() = default;
     virtual void start() = 0;
     // Ends it within the deadline, then calls `done` once. A second call only shortens the deadline.

@@ -12,17 +12,20 @@ service::Spec spec_of(const proc::ChildPlan& plan) {
     // For a fork that fails for want of processes or memory; the program's own end is final.
     spec.restart = {Milliseconds(100), Milliseconds(2'000), 10, Milliseconds(60'000), Milliseconds(60'000)};
     // An interactive shell ignores TERM; HUP is how terminals say goodbye.
-    spec.stop_ladder = {{SIGTERM, Milliseconds(plan.foreground_on_terminal ? 50 : 60'000)}, {SIGHUP, Milliseconds(1'000)}};
+    spec.stop_ladder = {{SIGTERM, Milliseconds(plan.foreground_on_terminal ? 50 : 60'000)},
+                        {SIGHUP, Milliseconds(1'000)}};
     return spec;
 }
 
 }  // namespace
 
-Program::Program(loop::EventLoop& loop, service::Processes& processes, proc::ChildPlan plan, PayloadEvents events)
+Program::Program(loop::EventLoop& loop, service::Processes& processes, proc::ChildPlan plan,
+                 PayloadEvents events)
     : events_(std::move(events)), service_(loop, processes, spec_of(plan), hooks(plan)) {}
 
 service::Hooks Program::hooks(proc::ChildPlan plan) {
-    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) plan.descriptors.push_back({standard, standard});
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        plan.descriptors.push_back({standard, standard});
     service::Hooks hooks;
     hooks.plan = [plan] { return plan; };
     hooks.after_exit = [this](const proc::ExitStatus& status) {
@@ -33,7 +36,9 @@ service::Hooks Program::hooks(proc::ChildPlan plan) {
     return hooks;
 }
 
-void Program::start() { service_.start(); }
+void Program::start() {
+    service_.start();
+}
 
 void Program::stop(Deadline deadline, std::function<void()> done) {
     if (!service_.running()) {
@@ -64,11 +69,16 @@ void Program::changed(service::State state) {
         return done();
     }
     const auto& snapshot = service_.snapshot();
-    events_.ended(status_, snapshot.last_exit.empty() ? snapshot.cause : service_.name() + " " + snapshot.last_exit);
+    events_.ended(status_,
+                  snapshot.last_exit.empty() ? snapshot.cause : service_.name() + " " + snapshot.last_exit);
 }
 
-std::string Program::not_ready_because() const { return service_.running() ? "" : service_.name() + " does not run"; }
+std::string Program::not_ready_because() const {
+    return service_.running() ? "" : service_.name() + " does not run";
+}
 
-void Program::describe(StatusModel& model) const { model.services.emplace_back(service_.name(), service_.snapshot()); }
+void Program::describe(StatusModel& model) const {
+    model.services.emplace_back(service_.name(), service_.snapshot());
+}
 
 }  // namespace supervisor::cli

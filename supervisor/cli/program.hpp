@@ -1,4 +1,5 @@
-// A program or an interactive shell in place of the agent: same user, same hardening, the container's own stdio.
+// A program or an interactive shell in place of the agent: same user, same hardening, the container's own
+// stdio.
 #pragma once
 
 #include <vector>
@@ -9,8 +10,9 @@
 namespace supervisor::cli {
 
 class Program final : public Payload {
-public:
-    // `plan` is complete but for stdio, which it inherits from PID 1. On a terminal it becomes the foreground group.
+  public:
+    // `plan` is complete but for stdio, which it inherits from PID 1. On a terminal it becomes the foreground
+    // group.
     Program(loop::EventLoop& loop, service::Processes& processes, proc::ChildPlan plan, PayloadEvents events);
 
     void start() override;
@@ -19,7 +21,7 @@ public:
     void describe(StatusModel& model) const override;
     int status_when_asked_to_stop() const override { return status_; }
 
-private:
+  private:
     service::Hooks hooks(proc::ChildPlan plan);
     void changed(service::State state);
 

@@ -86,6 +86,11 @@ json::object to_json(const StatusModel& model) {
     out["services"] = std::move(services);
     out["timeline"] = timeline_json(model);
     out["orphans_reaped"] = model.orphans_reaped;
+    if (!model.broker.empty()) {
+        json::object counts;
+        for (const auto& [name, count] : model.broker) counts[name] = count;
+        out["broker"] = std::move(counts);
+    }
     out["dropped_log_lines"] = log::output_stream().dropped_lines() + log::error_stream().dropped_lines();
     return out;
 }

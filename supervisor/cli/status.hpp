@@ -44,6 +44,7 @@ struct StatusModel {
     std::vector<std::pair<std::string, service::Snapshot>> services;
     std::vector<std::pair<std::string, Milliseconds>> timeline;  // since PID 1's exec
     std::uint64_t orphans_reaped = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> broker;  // counts, empty without a broker
 };
 
 json::object to_json(const StatusModel& model);

@@ -28,8 +28,12 @@ constexpr Milliseconds kLeftoverPatience{500};
 
 }  // namespace
 
-Supervisor::Supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals, TimePoint executed_at)
-    : invocation_(std::move(invocation)), environment_(std::move(environment)), signals_(std::move(signals)), executed_at_(executed_at) {}
+Supervisor::Supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals,
+                       TimePoint executed_at)
+    : invocation_(std::move(invocation)),
+      environment_(std::move(environment)),
+      signals_(std::move(signals)),
+      executed_at_(executed_at) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -64,10 +68,13 @@ void Supervisor::run_loop() {
 
 void Supervisor::on_signal(const loop::Signal& signal) {
     switch (signal.number) {
-        case SIGCHLD: return reap();
+        case SIGCHLD:
+            return reap();
         case SIGTERM:
         case SIGINT:
-        case SIGQUIT: return request_stop(loop::signal_name(signal.number), payload_ ? payload_->status_when_asked_to_stop() : 0);
+        case SIGQUIT:
+            return request_stop(loop::signal_name(signal.number),
+                                payload_ ? payload_->status_when_asked_to_stop() : 0);
         case SIGHUP:
             if (invocation_.config.general.shell != Shell::No) return request_stop("the terminal is gone", 0);
             if (docker_) docker_->reload();
@@ -76,7 +83,8 @@ void Supervisor::on_signal(const loop::Signal& signal) {
             log::info(kComponent, "status: " + to_text(to_json(status_model())));
             status_->touch();
             return;
-        default: return;  // WINCH, CONT, PIPE and the like mean nothing to us; children get their own
+        default:
+            return;  // WINCH, CONT, PIPE and the like mean nothing to us; children get their own
     }
 }
 
@@ -93,7 +101,8 @@ void Supervisor::request_stop(const std::string& reason, int status) {
     if (exit_status_) {
         // Never passed on twice: the second one only makes the rest quicker.
         stop_deadline_ = stop_deadline_.stage(loop_->clock(), kHurry);
-        log::info(kComponent, reason + " again: the stop may now take " + format_duration(stop_deadline_.remaining(loop_->clock())));
+        log::info(kComponent, reason + " again: the stop may now take " +
+                                  format_duration(stop_deadline_.remaining(loop_->clock())));
         drain_timer_.cancel();
         if (phase_ != Phase::Stopping) return stop_payload();
         if (!docker_stopping_ && payload_) payload_->stop(stop_deadline_, [this] { stop_docker(); });
@@ -104,8 +113,10 @@ void Supervisor::request_stop(const std::string& reason, int status) {
     stop_reason_ = reason;
     stop_began_ = loop_->clock().now();
     const StopBudget budget = stop_budget(environment_);
-    stop_deadline_ = Deadline::after(loop_->clock(), general.stop_timeout.value_or(budget.total) + general.drain_timeout);
-    status_->event("stop asked", reason + "; budget " + format_duration(stop_deadline_.remaining(loop_->clock())));
+    stop_deadline_ =
+        Deadline::after(loop_->clock(), general.stop_timeout.value_or(budget.total) + general.drain_timeout);
+    status_->event("stop asked",
+                   reason + "; budget " + format_duration(stop_deadline_.remaining(loop_->clock())));
     drain_or_stop();
 }
 
@@ -122,6 +133,7 @@ void Supervisor::drain_or_stop() {
 
 void Supervisor::stop_payload() {
     drain_timer_.cancel();
+    if (metrics_) metrics_->stop(Deadline(loop_->clock().now()));
     phase_ = Phase::Stopping;
     status_->touch();
     // Time that a drain did not use is not owed to the stop.
@@ -130,7 +142,8 @@ void Supervisor::stop_payload() {
     stop_timer_ = loop_->at(stop_deadline_.end(), [this] { finish(); });
     if (!payload_) return stop_docker();
     const auto left = stop_deadline_.remaining(loop_->clock());
-    const auto share = stop_deadline_.stage(loop_->clock(), docker_ ? left / kPayloadShare : left - std::min(left, kReserve));
+    const auto share = stop_deadline_.stage(loop_->clock(),
+                                            docker_ ? left / kPayloadShare : left - std::min(left, kReserve));
     payload_->stop(share, [this] { stop_docker(); });
 }
 
@@ -141,7 +154,8 @@ void Supervisor::stop_docker() {
     docker_->stop(stop_deadline_, [this] { finish(); });
 }
 
-// Everything that can be asked has been asked, or time is up. What still runs is killed, and waited for briefly.
+// Everything that can be asked has been asked, or time is up. What still runs is killed, and waited for
+// briefly.
 void Supervisor::finish() {
     if (finished_) return;
     finished_ = true;
@@ -152,7 +166,8 @@ void Supervisor::finish() {
     for (const auto& [name, snapshot] : status_model().services) {
         if (snapshot.killed) killed.push_back(name);
     }
-    for (auto& what : docker_ ? docker_->clean_up() : std::vector<std::string>()) killed.push_back(std::move(what));
+    for (auto& what : docker_ ? docker_->clean_up() : std::vector<std::string>())
+        killed.push_back(std::move(what));
     reaper_.reap();  // who has ended by now needs no kill
     while (proc::kill_leftovers() > 0 && !patience.expired(loop_->clock())) {
         ++hit;
@@ -161,10 +176,12 @@ void Supervisor::finish() {
     }
     if (hit > 0) killed.emplace_back("leftover processes");
     const auto took = std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - stop_began_);
-    const std::string what = killed.empty() ? "nothing had to be killed" : "had to kill " + join(killed, ", ");
+    const std::string what =
+        killed.empty() ? "nothing had to be killed" : "had to kill " + join(killed, ", ");
     status_->remove();
-    log::output_stream().write_line(log::service_line(
-        "gocd-supervisor", fmt::format("ended ({}) after {}, status {}; {}", stop_reason_, format_duration(took), *exit_status_, what)));
+    log::output_stream().write_line(
+        log::service_line("gocd-supervisor", fmt::format("ended ({}) after {}, status {}; {}", stop_reason_,
+                                                         format_duration(took), *exit_status_, what)));
     log::drain(200);
     loop_->quit();
 }
@@ -191,7 +208,8 @@ void Supervisor::milestone(const std::string& name) {
     for (const auto& [known, at] : timeline_) {
         if (known == name) return;
     }
-    timeline_.emplace_back(name, std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - executed_at_));
+    timeline_.emplace_back(name,
+                           std::chrono::duration_cast<Milliseconds>(loop_->clock().now() - executed_at_));
 }
 
 StatusModel Supervisor::status_model() const {
@@ -207,8 +225,10 @@ StatusModel Supervisor::status_model() const {
     if (hardening_) model.relaxed = hardening_->relaxed();
     if (docker_) docker_->describe(model);
     if (payload_) payload_->describe(model);
+    if (metrics_) model.services.emplace_back("metrics", metrics_->snapshot());
     model.not_ready_because = docker_ ? docker_->not_ready_because() : "";
-    if (model.not_ready_because.empty()) model.not_ready_because = payload_ ? payload_->not_ready_because() : "starting";
+    if (model.not_ready_because.empty())
+        model.not_ready_because = payload_ ? payload_->not_ready_because() : "starting";
     if (phase_ != Phase::Running && phase_ != Phase::Starting) model.not_ready_because = phase_name(phase_);
     return model;
 }

@@ -3,7 +3,8 @@
 //   set_up()      may fail and return an exit code; nothing of ours is left behind then
 //   ── point of no return ──
 //   the loop      every error is a state from here on; an exception that escapes becomes an ordered stop
-//   stop          payload → engine or broker → leftovers by cgroup → mounts, cgroups, devices → last line → exit
+//   stop          payload → engine or broker → leftovers by cgroup → mounts, cgroups, devices → last line →
+//   exit
 #pragma once
 
 #include <memory>
@@ -18,14 +19,15 @@
 namespace supervisor::cli {
 
 class Supervisor {
-public:
-    Supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals, TimePoint executed_at);
+  public:
+    Supervisor(Invocation invocation, std::vector<std::string> environment, loop::Signals signals,
+               TimePoint executed_at);
     ~Supervisor();
 
     // The whole life; returns the exit status.
     int run() noexcept;
 
-private:
+  private:
     using Outcome = tl::expected<void, Failure>;
 
     Outcome set_up();
@@ -36,6 +38,7 @@ private:
     proc::ChildPlan program_plan() const;
     std::unique_ptr<DockerSide> make_docker_side();
     PayloadEvents payload_events();
+    void start_metrics();
 
     void start();
     void on_signal(const loop::Signal& signal);
@@ -67,6 +70,7 @@ private:
     AgentAccount account_;
     std::unique_ptr<DockerSide> docker_;
     std::unique_ptr<Payload> payload_;
+    std::unique_ptr<service::Service> metrics_;
     loop::Watch output_watch_;
     loop::Watch error_watch_;
 

@@ -6,11 +6,11 @@
 #include "cli/agent_payload.hpp"
 #include "cli/dind.hpp"
 #include "cli/dood.hpp"
+#include "cli/mode.hpp"
 #include "cli/program.hpp"
 #include "cli/stop_budget.hpp"
 #include "cli/supervisor.hpp"
 #include "sys/files.hpp"
-#include "sys/unix_socket.hpp"
 
 namespace supervisor::cli {
 namespace {
@@ -25,26 +25,6 @@ void keep_flushing(loop::EventLoop& loop, loop::Watch& watch, LineWriter& stream
     if (watch) return;
     auto flush = loop.watch(stream.fd(), EPOLLOUT, [&stream](std::uint32_t) { stream.flush(); });
     if (flush) watch = std::move(*flush);  // files cannot be watched, and never block either
-}
-
-struct ModeChoice {
-    Mode mode;
-    std::string reason;
-};
-
-// A socket file that nobody listens on is a leftover of this container's former life.
-bool socket_answers(const std::string& path) {
-    return sys::exists(path) && bool(sys::connect_unix(path));
-}
-
-ModeChoice choose_mode(const Config& config, const std::vector<std::string>& environment) {
-    if (config.general.mode != Mode::Auto)
-        return {config.general.mode, "asked for by " + config.provenance.at("mode")};
-    if (socket_answers(config.broker.host_socket))
-        return {Mode::Dood, "a Docker socket that answers is mounted at " + config.broker.host_socket};
-    if (proc::find_executable("dockerd", environment))
-        return {Mode::Dind, "no Docker socket is mounted and the image has a dockerd"};
-    return {Mode::Plain, "neither a Docker socket nor a dockerd is here"};
 }
 
 }  // namespace
@@ -63,8 +43,34 @@ void Supervisor::start() {
     payload_->start();  // first: nothing of the engine needs to exist for it, docker's socket listens already
     if (exit_status_) return;
     if (docker_) docker_->start();
+    start_metrics();
     if (phase_ == Phase::Starting) phase_ = Phase::Running;
     status_->touch();
+}
+
+// Killed with everything else at the end: it has nothing to lose.
+void Supervisor::start_metrics() {
+    const std::string address = invocation_.config.general.metrics_listen;
+    if (address.empty()) return;
+    service::Spec spec;
+    spec.name = "metrics";
+    spec.restart = {Milliseconds(500), Milliseconds(30'000), 5, Milliseconds(60'000), Milliseconds(60'000)};
+    service::Hooks hooks;
+    hooks.plan = [address]() -> Result<proc::ChildPlan> {
+        constexpr uid_t kNobody = 65534;
+        proc::ChildPlan plan;
+        plan.name = "metrics";
+        plan.executable = "/proc/self/exe";
+        plan.arguments = {"gocd-supervisor", "internal-metrics", address, kRunDirectory};
+        plan.identity = proc::Identity{kNobody, kNobody, {}};
+        plan.capabilities = proc::Capabilities::None;
+        plan.no_new_privileges = true;
+        return plan;
+    };
+    hooks.output = {&log::error_stream(), &log::error_stream(), {}, {}};
+    hooks.changed = [this](service::State) { status_->touch(); };
+    metrics_ = std::make_unique<service::Service>(*loop_, *processes_, std::move(spec), std::move(hooks));
+    metrics_->start();
 }
 
 Supervisor::Outcome Supervisor::set_up_loop() {
@@ -85,6 +91,7 @@ Supervisor::Outcome Supervisor::set_up_loop() {
     spawner_ = std::move(*spawner);
     processes_ = std::make_unique<service::RealProcesses>(*loop_, *spawner_, reaper_);
     status_.emplace(*loop_, kRunDirectory, [this] { return status_model(); });
+    status_->remove();  // an earlier life of this container may have ended as "ready"
     if (auto made = sys::make_directories(kRunDirectory); !made) {
         log::warn("supervisor", made.error().message() + "; status and events will be missing");
     }

@@ -31,12 +31,32 @@ std::vector<AddressPool> usual_pools() {
 // 10.0.0.0/8 is where clusters and companies live: its upper end, and only as a way out.
 std::vector<AddressPool> last_resort_pools() {
     std::vector<AddressPool> pools;
-    for (std::uint32_t second = 255; second >= 128; --second) pools.push_back({{ipv4(10, second), 16}, 20});
+    for (std::uint32_t second = 200; second <= 255; ++second) pools.push_back({{ipv4(10, second), 16}, 20});
     return pools;
 }
 
 std::vector<AddressPool> free_ones(std::vector<AddressPool> pools, const std::vector<Ipv4Range>& taken) {
     std::erase_if(pools, [&](const AddressPool& pool) { return !is_free(pool.base, taken); });
+    return pools;
+}
+
+// Joins neighbours into one larger base, so that `docker info` lists a few and not thirty.
+std::vector<AddressPool> joined(std::vector<AddressPool> pools) {
+    for (std::size_t i = 0; i + 1 < pools.size();) {
+        const auto& left = pools[i];
+        const auto& right = pools[i + 1];
+        const Ipv4Range both{left.base.address, left.base.prefix - 1};
+        const bool siblings = left.size == right.size && left.base.prefix == right.base.prefix &&
+                              both.address == (left.base.address & both.mask()) &&
+                              right.base.address == (left.base.address | (left.base.mask() & ~both.mask()));
+        if (!siblings) {
+            ++i;
+            continue;
+        }
+        pools[i].base = both;
+        pools.erase(pools.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+        i = i > 0 ? i - 1 : 0;  // the larger one may have found its own sibling
+    }
     return pools;
 }
 
@@ -82,7 +102,8 @@ std::optional<AddressPlan> choose_addresses(const std::vector<Ipv4Range>& taken)
     if (pools.size() < 2) return std::nullopt;
     AddressPlan plan;
     plan.bridge = pools.front().base;
-    plan.pools.assign(pools.begin() + 1, pools.end());
+    pools.erase(pools.begin());
+    plan.pools = joined(std::move(pools));
     return plan;
 }
 

@@ -40,6 +40,7 @@ std::string quoted(const std::string& text) {
 
 }  // namespace
 
+// At level "warn" containerd has a line for every container that ends.
 std::string containerd_config(const EnginePaths& paths, ContainerdConfigVersion version) {
     std::string disabled;
     for (const char* plugin : kDisabled) disabled += fmt::format("    {},\n", quoted(plugin));
@@ -51,7 +52,7 @@ std::string containerd_config(const EnginePaths& paths, ContainerdConfigVersion 
         "[grpc]\n"
         "  address = {}\n"
         "[debug]\n"
-        "  level = \"warn\"\n",
+        "  level = \"error\"\n",
         static_cast<int>(version), quoted(paths.containerd_root), quoted(paths.containerd_state), disabled,
         quoted(paths.containerd_socket));
 }

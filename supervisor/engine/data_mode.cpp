@@ -37,10 +37,8 @@ DataPlace choose_data_place(const std::string& root, ContainmentMode mode, bool 
     return place;
 }
 
-Result<DataPlace> open_data_place(const std::string& root, ContainmentMode mode) {
-    auto place = choose_data_place(root, mode, used(root), used(root + kUserns));
-    SUPERVISOR_TRY(sys::make_directories(place.directory, 0711));
-    return place;
+DataPlace find_data_place(const std::string& root, ContainmentMode mode) {
+    return choose_data_place(root, mode, used(root), used(root + kUserns));
 }
 
 }  // namespace supervisor::engine

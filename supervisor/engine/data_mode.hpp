@@ -9,7 +9,6 @@
 
 #include <string>
 
-#include "base/result.hpp"
 #include "engine/containment.hpp"
 
 namespace supervisor::engine {
@@ -22,7 +21,7 @@ struct DataPlace {
 // Pure. *_used: an engine has written there.
 DataPlace choose_data_place(const std::string& root, ContainmentMode mode, bool plain_used, bool userns_used);
 
-// Looks at `root`, chooses and makes the directory.
-Result<DataPlace> open_data_place(const std::string& root, ContainmentMode mode);
+// Looks at `root` and chooses; changes nothing.
+DataPlace find_data_place(const std::string& root, ContainmentMode mode);
 
 }  // namespace supervisor::engine

@@ -20,6 +20,13 @@ constexpr Milliseconds kDaemonReserve{500};
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 5, Milliseconds(60'000),
                                    Milliseconds(60'000)};
 
+// Each shim tells at its start, whatever containerd's own log level is, which four plugins it loads: noise
+// per container.
+bool is_shim_chatter(std::string_view line) {
+    return line.find("level=info") != std::string_view::npos &&
+           line.find("loading plugin") != std::string_view::npos;
+}
+
 service::Spec spec_of(const std::string& name, Milliseconds start_timeout, Milliseconds grace) {
     service::Spec spec;
     spec.name = name;
@@ -97,6 +104,7 @@ service::Hooks Engine::containerd_hooks() {
     service::Hooks hooks;
     hooks.plan = [this] { return containerd_plan(); };
     hooks.output = {&log::error_stream(), &log::error_stream(), {}};
+    hooks.output.ignored = is_shim_chatter;
     hooks.changed = [this](service::State state) { containerd_changed(state); };
     hooks.after_exit = [this](const proc::ExitStatus&) { return daemon_ended(containerd_); };
     return hooks;
@@ -139,6 +147,7 @@ Result<proc::ChildPlan> Engine::containerd_plan() {
 }
 
 Result<proc::ChildPlan> Engine::dockerd_plan() {
+    if (!setup_.dockerd_pid_file.empty()) SUPERVISOR_TRY(sys::remove_file(setup_.dockerd_pid_file));
     std::vector<std::string> command = setup_.dockerd_command;
     command.insert(command.begin() + 1, {"-H", "fd://"});
     auto plan = base_plan("dockerd", command);

@@ -28,6 +28,8 @@ struct EngineSetup {
     sys::SocketAccess notify_access{0, 0, 0600};
     std::vector<std::string> containerd_command;
     std::vector<std::string> dockerd_command;  // without -H fd://, which the engine adds
+    // Removed before each start: dockerd takes any process with the number in it for itself.
+    std::string dockerd_pid_file;
     std::vector<std::string> environment;
     std::string expected_driver;
     Milliseconds start_timeout{30'000};

@@ -135,6 +135,7 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     SUPERVISOR_TRY_ASSIGN(link, plan_link(inputs.taken, inputs.mtu, inputs.ipv6));
     link.resolver = loopback_resolver(inputs.resolv_conf);
     auto steps = plan_space(plan, inputs, engine_resolv_conf(inputs.resolv_conf, link));
+    SUPERVISOR_TRY(sys::make_directories(inputs.data_directory, 0711));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
     SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
     SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));

@@ -15,16 +15,19 @@ constexpr int kBaselineDescriptor = 3;
 }  // namespace
 
 void Housekeeping::engine_ready() {
-    enqueue({"internal-engine-prune", setup_.socket_path, setup_.data_root, std::to_string(setup_.high_water_percent)});
+    enqueue({"internal-engine-prune", setup_.socket_path, setup_.data_root,
+             std::to_string(setup_.high_water_percent)});
     if (setup_.remove_containers) enqueue({"internal-job-baseline", setup_.socket_path});
 }
 
 void Housekeeping::job_finished() {
     if (setup_.remove_containers) {
-        enqueue({"internal-job-cleanup", setup_.socket_path, setup_.remove_everything ? "all" : "containers"});
+        enqueue(
+            {"internal-job-cleanup", setup_.socket_path, setup_.remove_everything ? "all" : "containers"});
         enqueue({"internal-job-baseline", setup_.socket_path});
     }
-    enqueue({"internal-engine-prune", setup_.socket_path, setup_.data_root, std::to_string(setup_.high_water_percent)});
+    enqueue({"internal-engine-prune", setup_.socket_path, setup_.data_root,
+             std::to_string(setup_.high_water_percent)});
 }
 
 void Housekeeping::stop() {

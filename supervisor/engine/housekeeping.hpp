@@ -1,5 +1,5 @@
-// Keeps a long-lived engine clean between jobs: removes what a job left, and prunes when the disk gets full. The work is done by
-// short-lived helpers, one at a time; what they find never passes through PID 1.
+// Keeps a long-lived engine clean between jobs: removes what a job left, and prunes when the disk gets full.
+// The work is done by short-lived helpers, one at a time; what they find never passes through PID 1.
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ struct HousekeepingSetup {
 };
 
 class Housekeeping {
-public:
+  public:
     Housekeeping(loop::EventLoop& loop, service::Processes& processes, HousekeepingSetup setup)
         : loop_(loop), processes_(processes), setup_(std::move(setup)) {}
 
@@ -33,7 +33,7 @@ public:
     // No more work; a helper that runs is killed.
     void stop();
 
-private:
+  private:
     void enqueue(std::vector<std::string> words);
     void run_next();
 

@@ -110,8 +110,8 @@ void plan_name_servers(const PlanInput& input, EnginePlan& plan) {
         return;
     }
     if (input.settings.contained) {
-        decide(plan, Verdict::Ok, "dns", fmt::format("{}, passed on by the engine's link", *loopback),
-               fmt::format("{} answers only on this container's loopback", *loopback));
+        decide(plan, Verdict::Ok, "dns", *loopback + ", passed on by the engine's gateway",
+               "it answers only on this container's loopback");
         return;
     }
     if (!plan.network.addresses || plan.network.backend == IptablesBackend::None) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/strings.hpp"
 #include "sys/capabilities.hpp"
@@ -75,6 +76,12 @@ void plan_rights(const PlanInput& input, EnginePlan& plan) {
         plan.decisions.push_back({Verdict::Ok, "rights", "less than privileged, but enough",
                                   "lacks " + names_text(process.known_capabilities & ~process.capabilities),
                                   ""});
+    }
+    if (process.keyring_error == EPERM || process.keyring_error == EACCES) {
+        plan.decisions.push_back(
+            {Verdict::Fail, "rights", "none",
+             "a seccomp filter refuses keyctl, which every container start needs",
+             "docker run --security-opt seccomp=unconfined, or a profile that allows keyctl"});
     }
     if (process.no_new_privileges) {
         plan.decisions.push_back({Verdict::Warn, "rights", "no_new_privs is set",

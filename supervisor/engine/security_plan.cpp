@@ -25,15 +25,15 @@ void plan_read_only_root(const host::HostFacts& host, EnginePlan& plan) {
                "the root file system is read-only");
 }
 
-void plan_ip_forward(const host::HostFacts& host, EnginePlan& plan) {
-    if (!host.network.proc_sys_read_only || host.network.ip_forward_on) return;
+// The engine turns forwarding on and switches IPv6 off on containers' interfaces through /proc/sys.
+void plan_proc_sys(const host::HostFacts& host, EnginePlan& plan) {
+    if (!host.network.proc_sys_read_only) return;
     plan.mounts.writable_proc_sys = host.process.can(sys::kCapSysAdmin);
     if (plan.mounts.writable_proc_sys) {
-        decide(plan, Verdict::Ok, "mounts", "remounts /proc/sys read-write",
-               "IP forwarding is off and /proc/sys read-only");
+        decide(plan, Verdict::Ok, "mounts", "remounts /proc/sys read-write", "it is read-only and we may");
     } else {
-        decide(plan, Verdict::Fail, "mounts", "none", "IP forwarding is off and /proc/sys is read-only",
-               "docker run --privileged, or --sysctl net.ipv4.ip_forward=1");
+        decide(plan, Verdict::Fail, "mounts", "none", "/proc/sys is read-only and CAP_SYS_ADMIN is missing",
+               "docker run --privileged, or --cap-add SYS_ADMIN");
     }
 }
 
@@ -78,7 +78,7 @@ void plan_mounts(const PlanInput& input, EnginePlan& plan) {
     if (plan.mounts.share_root)
         decide(plan, Verdict::Ok, "mounts", "makes / shared", "-v …:rshared in inner containers needs it");
     if (host.root_read_only) plan_read_only_root(host, plan);
-    plan_ip_forward(host, plan);
+    plan_proc_sys(host, plan);
     plan.mounts.make_kmsg = !host.kmsg.exists && host.process.can(sys::kCapMknod) && !host.root_read_only;
 }
 

@@ -30,7 +30,10 @@ bool is_snapshotter(const std::string& driver) {
 std::string obstacle(const std::string& driver, const host::HostFacts& host) {
     const auto& storage = host.storage;
     if (driver == "overlay2" || driver == "overlayfs") {
-        if (storage.overlay.works() || !storage.overlay.tried()) return {};
+        // Without the right to try, the missing right is the message, not the file system.
+        const bool unknown =
+            !storage.overlay.tried() || storage.overlay.stage == host::OverlayStage::Namespace;
+        if (storage.overlay.works() || unknown) return {};
         return fmt::format("on {} ({}) {}", storage.probed_path, storage.type, describe(storage.overlay));
     }
     if (driver == "fuse-overlayfs") {
@@ -176,7 +179,7 @@ void warn_about_place(const PlanInput& input, EnginePlan& plan) {
     } else if (storage.type == "tmpfs" || storage.type == "ramfs") {
         decide(plan, Verdict::Warn, plan.storage.driver,
                "the data directory is in memory: layers count as memory");
-    } else if (!storage.own_mount && plan.storage.driver == "overlay2") {
+    } else if (!storage.own_mount && plan.suitable()) {
         decide(plan, Verdict::Warn, plan.storage.driver,
                "the data directory is part of the container: it is lost with it", kVolumeFix);
     }

@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <linux/keyctl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +18,7 @@
 #include <optional>
 
 #include "base/strings.hpp"
+#include "host/experiment.hpp"
 #include "sys/files.hpp"
 
 namespace supervisor::host {
@@ -184,12 +187,27 @@ std::string find_program(const std::string& program, const std::string& path) {
     return {};
 }
 
+namespace {
+
+// In a child: it joins a keyring of its own.
+int try_session_keyring() {
+    Experiment<int> experiment;
+    const int failed = experiment.start(
+        [] { return ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 ? errno : 0; });
+    return failed != 0 ? failed : experiment.finish(Milliseconds(1000)).value_or(ETIMEDOUT);
+}
+
+}  // namespace
+
 HostFacts probe(const ProbeRequest& request) {
     HostFacts facts;
     std::optional<NetfilterExperiment> netfilter;
     std::optional<OverlayExperiment> overlay;
     if (request.experiments) netfilter.emplace();
     facts.process = probe_process();
+    // Only a filter can refuse it.
+    if (request.experiments && facts.process.seccomp_mode != 0)
+        facts.process.keyring_error = try_session_keyring();
     facts.machine = probe_machine();
     read_mounts(facts);
     facts.storage = probe_storage(request, facts.mounts);

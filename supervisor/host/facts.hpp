@@ -29,6 +29,9 @@ struct ProcessFacts {
     std::uint64_t known_capabilities = 0;  // all that this kernel has
     bool no_new_privileges = false;
     unsigned seccomp_mode = 0;
+    // errno of keyctl(KEYCTL_JOIN_SESSION_KEYRING), which every container start needs and which seccomp
+    // filters of container runtimes refuse; 0: it works, ENOSYS: runtimes do without.
+    int keyring_error = 0;
 
     bool can(unsigned capability) const { return (capabilities >> capability & 1U) != 0; }
     // As `docker run --privileged` starts it: every capability of the kernel and no filter.

@@ -22,8 +22,8 @@ struct SeccompRules {
 
 Result<SeccompProgram> compile(const SeccompRules& rules);
 
-// Puts the calling process under the filter, for good; sets no_new_privs, which that needs. For a process that has to give up
-// what its own start still needed, execve above all.
+// Puts the calling process under the filter, for good; sets no_new_privs, which that needs. For a process
+// that has to give up what its own start still needed, execve above all.
 Result<> confine_self(const SeccompProgram& program);
 
 }  // namespace supervisor::proc

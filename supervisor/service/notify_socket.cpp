@@ -16,8 +16,8 @@ bool says_ready(std::string_view message) {
 
 }  // namespace
 
-Result<NotifySocket> NotifySocket::open(loop::EventLoop& loop, const std::string& path, const sys::SocketAccess& access,
-                                        std::function<void()> on_ready) {
+Result<NotifySocket> NotifySocket::open(loop::EventLoop& loop, const std::string& path,
+                                        const sys::SocketAccess& access, std::function<void()> on_ready) {
     NotifySocket socket;
     SUPERVISOR_TRY_ASSIGN(fd, sys::bind_datagram(path, access));
     const int number = fd.get();

@@ -10,12 +10,12 @@
 namespace supervisor::service {
 
 class NotifySocket {
-public:
+  public:
     // One socket a service. `on_ready` is called for each READY=1; other messages are ignored.
-    static Result<NotifySocket> open(loop::EventLoop& loop, const std::string& path, const sys::SocketAccess& access,
-                                     std::function<void()> on_ready);
+    static Result<NotifySocket> open(loop::EventLoop& loop, const std::string& path,
+                                     const sys::SocketAccess& access, std::function<void()> on_ready);
 
-private:
+  private:
     UniqueFd fd_;
     loop::Watch watch_;
 };

@@ -20,7 +20,8 @@ struct Stream {
 // The streams that are to be read, each with what becomes of its lines.
 std::vector<Stream> streams_of(const std::string& name, const Output& output) {
     const auto relay = [&](LineWriter* writer) {
-        return [name, writer, observer = output.observer](std::string_view line) {
+        return [name, writer, observer = output.observer, ignored = output.ignored](std::string_view line) {
+            if (ignored && ignored(line)) return;
             if (observer) observer(line);
             writer->write_line(log::service_line(name, line));
         };

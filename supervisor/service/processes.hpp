@@ -23,6 +23,8 @@ struct Output {
     LineWriter* standard_error = nullptr;
     // Sees each line before it is written, without the name.
     std::function<void(std::string_view line)> observer;
+    // Lines for which this says true are neither written nor observed.
+    std::function<bool(std::string_view line)> ignored;
     // Gets the lines of stdout in place of writer and observer: for helpers that answer in one line.
     std::function<void(std::string_view line)> result;
 };

@@ -15,8 +15,8 @@
 namespace supervisor::sys {
 namespace {
 
-// Kernels before 5.6 and some seccomp profiles lack openat2; plain open(2) resolves the same path there, and the
-// result is checked against /proc by the caller in any case.
+// Kernels before 5.6 and some seccomp profiles lack openat2; plain open(2) resolves the same path there, and
+// the result is checked against /proc by the caller in any case.
 UniqueFd open_without_magic(const std::string& path) {
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
@@ -55,10 +55,13 @@ Result<ResolvedPath> resolve_path(const std::string& path) {
         while (existing.size() > 1 && existing.back() == '/') existing.pop_back();
         // A link to nowhere may well lead somewhere in another mount namespace.
         struct stat status {};
-        if (::lstat(existing.c_str(), &status) == 0) return fail(printable(existing) + " is a link that leads nowhere");
+        if (::lstat(existing.c_str(), &status) == 0)
+            return fail(printable(existing) + " is a link that leads nowhere");
         const auto slash = existing.rfind('/');
         const auto name = existing.substr(slash + 1);
-        if (!is_plain(name)) return fail("resolve " + printable(path) + ": \"" + printable(name) + "\" follows a missing directory");
+        if (!is_plain(name))
+            return fail("resolve " + printable(path) + ": \"" + printable(name) +
+                        "\" follows a missing directory");
         missing = "/" + name + missing;
         existing.resize(slash == 0 ? 1 : slash);
     }

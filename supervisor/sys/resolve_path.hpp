@@ -8,7 +8,8 @@
 namespace supervisor::sys {
 
 struct ResolvedPath {
-    std::string path;    // absolute, without symbolic links; a part that does not exist is appended as it was given
+    std::string
+        path;  // absolute, without symbolic links; a part that does not exist is appended as it was given
     bool exists = false;
 };
 

@@ -1,5 +1,5 @@
-// Non-blocking reads and writes on connected stream sockets, as a relay needs them: the outcome of one call is a
-// value, and neither a vanished peer nor a full buffer is an error that carries text.
+// Non-blocking reads and writes on connected stream sockets, as a relay needs them: the outcome of one call
+// is a value, and neither a vanished peer nor a full buffer is an error that carries text.
 #pragma once
 
 #include <cstddef>

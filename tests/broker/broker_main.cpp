@@ -1,5 +1,5 @@
-// Runs the broker alone, for tests with real clients: broker_main CONFIG.json (without descriptors, which are made
-// here) or broker_main --sweep SOCKET [AGENT_ID].
+// Runs the broker alone, for tests with real clients: broker_main CONFIG.json (without descriptors, which are
+// made here) or broker_main --sweep SOCKET [AGENT_ID].
 #include <unistd.h>
 
 #include <cstdio>

@@ -66,6 +66,7 @@ TEST_F(Engine, ComposeServicesFindEachOtherByName) {
         "services:\n"
         "  web:\n"
         "    image: inner-busybox:test\n"
+        "    stop_grace_period: 1s\n"
         "    command: sh -c 'mkdir /www && echo composed >/www/index.html && exec httpd -f -p 80 -h /www'\n"
         "  client:\n"
         "    image: inner-busybox:test\n"

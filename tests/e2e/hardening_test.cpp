@@ -40,11 +40,11 @@ TEST_F(Hardening, HoldsForAShell) {
     expect_unprivileged(run({"--shell"}, std::string(kProbe) + "\n").out);
 }
 
-TEST_F(Hardening, KeepsDangerousSystemCallsAway) {
+TEST_F(Hardening, KeepsNamespacesAndMountsAway) {
     const auto result =
-        run({"--", "sh", "-c",
-             "unshare -U true; echo $?; swapoff -a; echo $?; mount -t tmpfs none /mnt; echo $?"});
+        run({"--", "sh", "-c", "unshare -U true; echo $?; mount -t tmpfs none /mnt; echo $?"});
     EXPECT_THAT(result.out, Not(HasSubstr("0\n"))) << result.text();
+    EXPECT_THAT(result.out, HasSubstr("1\n"));
 }
 
 TEST_F(Hardening, InheritsNothingButStdio) {
@@ -52,7 +52,7 @@ TEST_F(Hardening, InheritsNothingButStdio) {
     EXPECT_THAT(run({"--", "sh", "-c", "ls /proc/self/fd | wc -l"}).out, HasSubstr("4\n"));
 }
 
-TEST_F(Hardening, HidesTheClientsDockerVariablesFromTheEngineOnly) {
+TEST_F(Hardening, GivesTheSocketToTheDockerGroupAlone) {
     EXPECT_THAT(
         run({"--", "sh", "-c", "test -S /var/run/docker.sock && stat -c '%a %U:%G' /var/run/docker.sock"})
             .out,

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 namespace test_support {
 
@@ -17,6 +19,16 @@ std::string unique_name(const std::string& hint) {
 std::string docker_program() {
     const char* chosen = std::getenv("E2E_DOCKER");
     return chosen != nullptr ? chosen : "docker";
+}
+
+// Engines make the parent and never remove it. A container of another test process is in another one.
+void remove_cgroup_parent() {
+    const std::string name = "gocd-e2e-" + std::to_string(getpid());
+    std::error_code ignored;
+    std::filesystem::remove("/sys/fs/cgroup/" + name, ignored);
+    for (const auto& controller : std::filesystem::directory_iterator("/sys/fs/cgroup", ignored)) {
+        std::filesystem::remove(controller.path() / name, ignored);
+    }
 }
 
 }  // namespace
@@ -35,7 +47,9 @@ std::string engine_problem() {
 
 std::string cgroup_parent() {
     static const std::string driver = trimmed(docker({"info", "--format", "{{.CgroupDriver}}"}).out);
-    return driver == "cgroupfs" ? "/gocd-e2e-" + std::to_string(getpid()) : "";
+    if (driver != "cgroupfs") return "";
+    static const int at_exit = std::atexit(remove_cgroup_parent);
+    return at_exit == 0 ? "/gocd-e2e-" + std::to_string(getpid()) : "";
 }
 
 Container::Container(const ContainerOptions& options) : name_(unique_name(options.name_hint)) {
@@ -51,6 +65,8 @@ Container::Container(const ContainerOptions& options) : name_(unique_name(option
 
 Container::~Container() {
     remove();
+    // Only empty directories go; another container of this test may still be in it.
+    remove_cgroup_parent();
 }
 
 void Container::remove() {

@@ -10,7 +10,7 @@
 namespace supervisor::support {
 
 class FakeProcesses final : public service::Processes {
-public:
+  public:
     struct Running {
         proc::ChildPlan plan;
         service::Output output;

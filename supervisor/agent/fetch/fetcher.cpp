@@ -1,12 +1,8 @@
 #include "agent/fetch/fetcher.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdint>
-#include <cstdio>
 #include <functional>
 #include <future>
 #include <memory>
@@ -14,6 +10,7 @@
 #include "agent/fetch/md5.hpp"
 #include "base/strings.hpp"
 #include "sys/files.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::agent::fetch {
 namespace {
@@ -24,12 +21,6 @@ constexpr std::size_t kLargestStatus = 1 << 20;
 
 std::string part_name(const std::string& directory, const std::string& name) {
     return directory + "/." + name + ".part";
-}
-
-std::string link_target(const std::string& path) {
-    std::array<char, 4096> target;
-    const auto size = ::readlink(path.c_str(), target.data(), target.size());
-    return size < 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(size));
 }
 
 std::map<std::string, std::string> baked_sums(const std::string& baked) {
@@ -49,8 +40,8 @@ std::map<std::string, LocalSums> local_sums(const Options& options) {
     for (const auto& file : agent_files()) {
         const std::string name(file.name);
         const auto path = options.directory + '/' + name;
-        if (const auto target = link_target(path); !target.empty()) {
-            if (target == options.baked + '/' + name) sums[name].in_place = sums[name].baked;
+        if (const auto target = sys::link_target(path)) {
+            if (*target == options.baked + '/' + name) sums[name].in_place = sums[name].baked;
         } else {
             reading[name] = std::async(std::launch::async, md5_of_file, path);
         }
@@ -72,7 +63,7 @@ struct Download {
 
     Result<> take(std::string_view piece) {
         size += piece.size();
-        if (size > kLargestFile) return fail(transfer.url + ": more than 1 GiB");
+        if (size > kLargestFile) return fail(without_user(transfer.url) + ": more than 1 GiB");
         sum.update(piece);
         auto written = sys::write_all(fd.get(), piece);
         return written ? written : fail(written.error(), part);
@@ -95,12 +86,11 @@ Result<> finish(const Options& options, Download& download) {
     SUPERVISOR_TRY(download.transfer.outcome);
     const auto md5 = download.sum.hex();
     if (md5 != download.file.md5) {
-        return fail(download.transfer.url + ": got a file with md5 " + md5 + ", the server announced " +
-                    download.file.md5);
+        return fail(without_user(download.transfer.url) + ": got a file with md5 " + md5 +
+                    ", the server announced " + download.file.md5);
     }
     const auto path = options.directory + '/' + download.file.name;
-    if (std::rename(download.part.c_str(), path.c_str()) != 0) return fail(system_error("rename to", path));
-    return {};
+    return sys::rename_path(download.part, path);
 }
 
 }  // namespace
@@ -112,13 +102,14 @@ Result<ServerStatus> Fetcher::ask_server(bool use_environment_proxy) {
     transfer.sink = [&](std::string_view piece) -> Result<> {
         size += piece.size();
         if (size > kLargestStatus)
-            return fail(transfer.url + ": a page instead of headers; is this a GoCD server's address?");
+            return fail(without_user(transfer.url) +
+                        ": a page instead of headers; is this a GoCD server's address?");
         return {};
     };
     http_.run({&transfer}, use_environment_proxy);
     SUPERVISOR_TRY(transfer.outcome);
     auto status = parse_server_status(transfer.headers);
-    if (!status) return fail(status.error(), transfer.url);
+    if (!status) return fail(status.error(), without_user(transfer.url));
     return status;
 }
 
@@ -128,10 +119,8 @@ Result<> Fetcher::link_baked(const std::string& name) const {
     const auto part = part_name(options_.directory, name);
     const auto target = options_.baked + '/' + name;
     const auto path = options_.directory + '/' + name;
-    (void)sys::remove_file(part);
-    if (::symlink(target.c_str(), part.c_str()) != 0) return fail(system_error("link", part));
-    if (std::rename(part.c_str(), path.c_str()) != 0) return fail(system_error("rename to", path));
-    return {};
+    SUPERVISOR_TRY(sys::make_link(target, part));
+    return sys::rename_path(part, path);
 }
 
 Result<> Fetcher::download(const std::vector<PlannedFile>& files, bool use_environment_proxy,

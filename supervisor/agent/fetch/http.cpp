@@ -59,7 +59,7 @@ std::string reason_of(CURLcode code, const Running& running) {
 }
 
 Result<> outcome_of(CURLcode code, const Running& running) {
-    const auto& url = running.transfer->url;
+    const auto url = without_user(running.transfer->url);
     if (running.sink_error) return fail(*running.sink_error);
     if (code != CURLE_OK) return fail(url + ": " + reason_of(code, running));
     long status = 0;
@@ -99,7 +99,7 @@ class Http::Impl {
         auto running = std::make_unique<Running>();
         running->easy.reset(curl_easy_init());
         running->transfer = &transfer;
-        transfer.outcome = fail(transfer.url + ": not finished");
+        transfer.outcome = fail(without_user(transfer.url) + ": not finished");
         auto* easy = running->easy.get();
         curl_easy_setopt(easy, CURLOPT_URL, transfer.url.c_str());
         curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

@@ -129,9 +129,18 @@ TEST_F(Directories, ForgetAnotherElasticAgent) {
 TEST_F(Directories, NameTheFixWhenTheVolumeIsNotWritable) {
     if (geteuid() != 0) GTEST_SKIP() << "needs root, to be refused as somebody else";
     fs::permissions(root_, fs::perms(0755));
+    fs::create_directory(root_ + "/volume/of-somebody");
     const auto prepared = prepare_directories(settings_, LaunchMode::Direct, Owner{1000, 0});
     ASSERT_FALSE(prepared);
     EXPECT_THAT(prepared.error().message(), HasSubstr("chown 1000:0"));
+}
+
+TEST_F(Directories, ThatAreEmptyAndRootsAreGivenToTheAgent) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root, to work as somebody else";
+    fs::permissions(root_, fs::perms(0755));
+    const auto prepared = prepare_directories(settings_, LaunchMode::Direct, Owner{1000, 0});
+    ASSERT_TRUE(prepared) << prepared.error().message();
+    EXPECT_THAT(prepared->notes, ElementsAre(HasSubstr("/volume was empty"), HasSubstr("/work was empty")));
 }
 
 TEST_F(Directories, BelongToTheAgentAndTrapsLeadNowhere) {

@@ -22,9 +22,9 @@ TEST(AgentEnvironment, DropsWhatJobsMustNotSee) {
 }
 
 TEST(AgentEnvironment, KeepsWhatJobsNeed) {
-    for (const auto* entry :
-         {"GO_SERVER_URL=https://s/go", "LANG=en_US.UTF-8", "PATH=/bin", "VOLUME_DIR=/godata",
-          "DOCKER_HOST=unix:///x", "HTTPS_PROXY=http://p:1", "GO_JAVA_HOME=/j", "EMPTY="}) {
+    for (const auto* entry : {"GO_SERVER_URL=https://s/go", "LANG=en_US.UTF-8", "PATH=/bin",
+                              "VOLUME_DIR=/godata", "DOCKER_HOST=unix:///x", "LISTEN_PORT=80",
+                              "NOTIFY_USERS=1", "HTTPS_PROXY=http://p:1", "GO_JAVA_HOME=/j", "EMPTY="}) {
         EXPECT_THAT(agent_environment({entry}, {}), Contains(entry)) << entry;
     }
 }

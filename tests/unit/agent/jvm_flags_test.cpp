@@ -32,6 +32,9 @@ TEST(AgentFlags, AChosenCollectorReplacesTheDefaultOne) {
     EXPECT_THAT(agent_flags(settings), Contains("-XX:+UseG1GC"));
     settings.jvm_opts = {"-XX:+UseStringDeduplication"};
     EXPECT_THAT(agent_flags(settings), Contains("-XX:+UseSerialGC"));
+    settings.inherited_jvm_flags = {"-XX:+UseZGC"};
+    EXPECT_THAT(agent_flags(settings), Not(Contains("-XX:+UseSerialGC")));
+    EXPECT_THAT(bootstrapper_flags(settings), Not(Contains("-XX:+UseSerialGC")));
 }
 
 TEST(AgentFlags, IntervalsCanBeOverriddenByTheUser) {

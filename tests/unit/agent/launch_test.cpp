@@ -89,6 +89,11 @@ TEST(DirectCommand, UsesAFitAotCacheUnlessSwitchedOff) {
     facts.aot = AotCache{"/go-agent/agent.aot", {"25", 7, agent_flags(settings)}, 7};
     EXPECT_EQ(direct_command(settings, {}, facts, fetched(), {}).command.argv[1],
               "-XX:AOTCache=/go-agent/agent.aot");
+    settings.inherited_jvm_flags = {"-Dplain=1"};
+    EXPECT_TRUE(direct_command(settings, {}, facts, fetched(), {}).aot.use);
+    settings.inherited_jvm_flags = {"-Xint"};
+    EXPECT_FALSE(direct_command(settings, {}, facts, fetched(), {}).aot.use);
+    settings.inherited_jvm_flags.clear();
     settings.use_aot = false;
     EXPECT_THAT(direct_command(settings, {}, facts, fetched(), {}).command.argv,
                 Not(Contains(StartsWith("-XX:AOTCache"))));

@@ -71,6 +71,21 @@ TEST(ReadServerAccess, ListsWhatOnlyAJvmCanFollow) {
                 ElementsAre("-Djavax.net.ssl.trustStore=/t.jks", "-javaagent:/a.jar"));
 }
 
+TEST(ReadServerAccess, HeedsTheFlagsOfEveryJvm) {
+    auto settings = with_args({}, {"-Dhttps.proxyPort=2"});
+    settings.inherited_jvm_flags = {"-javaagent:/monitor.jar", "-Dhttps.proxyHost=p", "-Dhttps.proxyPort=1",
+                                    "-Djavax.net.ssl.trustStore=/t"};
+    const auto access = read_server_access(settings);
+    EXPECT_EQ(access->proxy, "http://p:2");
+    EXPECT_THAT(access->only_for_a_jvm, ElementsAre("-Djavax.net.ssl.trustStore=/t"));
+}
+
+TEST(WithoutUser, HidesAPassword) {
+    EXPECT_EQ(without_user("https://user:p%40ss@ci.example.com:8154/go/admin"),
+              "https://ci.example.com:8154/go/admin");
+    EXPECT_EQ(without_user("http://ci/go?a=b@c"), "http://ci/go?a=b@c");
+}
+
 TEST(MatchesNonProxyHosts, IsJavasRule) {
     struct Case {
         const char *host, *patterns;

@@ -67,6 +67,13 @@ TEST(ReadSettings, NamesTheVariableWithAnOpenQuote) {
     EXPECT_THAT(settings.error().message(), HasSubstr("GOCD_AGENT_JVM_OPTS"));
 }
 
+TEST(ReadSettings, NotesTheFlagsOfEveryJvm) {
+    const auto settings = read_settings(
+        {"GO_SERVER_URL=http://s/go", "JAVA_TOOL_OPTIONS=-Da=1  -XX:+UseG1GC", "_JAVA_OPTIONS=-Db=2"});
+    ASSERT_TRUE(settings) << settings.error().message();
+    EXPECT_THAT(settings->inherited_jvm_flags, ElementsAre("-Da=1", "-XX:+UseG1GC", "-Db=2"));
+}
+
 TEST(LaunchMode, IsParsedAndPrinted) {
     for (const auto* name : {"auto", "direct", "bootstrapper", "wrapper"}) {
         EXPECT_EQ(to_string(*parse_launch_mode(name)), name);

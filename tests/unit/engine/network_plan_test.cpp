@@ -48,14 +48,21 @@ TEST_F(NetworkPlan, D3_PoolsAvoidResolversAndServices) {
     host.network.service_address = "172.21.0.1";
     const auto plan = drafted();
     for (const auto& pool : plan.network.addresses->pools) {
-        EXPECT_NE(pool.base.text(), "172.20.0.0/16");
-        EXPECT_NE(pool.base.text(), "172.21.0.0/16");
+        EXPECT_FALSE(pool.base.overlaps(*parse_ipv4_range("172.20.0.10"))) << pool.base.text();
+        EXPECT_FALSE(pool.base.overlaps(*parse_ipv4_range("172.21.0.0/16"))) << pool.base.text();
     }
+}
+
+TEST_F(NetworkPlan, D3_FreeNeighboursAreJoinedIntoOnePool) {
+    std::string text;
+    const auto plan = drafted();
+    for (const auto& pool : plan.network.addresses->pools) text += pool.base.text() + " ";
+    EXPECT_EQ(text, "172.18.0.0/15 172.20.0.0/14 172.24.0.0/13 192.168.0.0/16 ");
 }
 
 TEST_F(NetworkPlan, D3_WideRoutesLeaveTheRangesOfLastResort) {
     host.network.routes = {route("172.16.0.0/12"), route("192.168.0.0/16")};
-    EXPECT_EQ(drafted().network.addresses->bridge.text(), "10.255.0.0/16");
+    EXPECT_EQ(drafted().network.addresses->bridge.text(), "10.200.0.0/16");
 }
 
 TEST_F(NetworkPlan, D3_NoRangeLeftIsAnError) {
@@ -137,7 +144,7 @@ TEST_F(NetworkPlan, D10_ReadOnlyProcSysIsRemountedOrAnError) {
     host.network.proc_sys_read_only = true;
     EXPECT_TRUE(drafted().mounts.writable_proc_sys);
     lose(sys::kCapSysAdmin);
-    EXPECT_THAT(drafted(), FailsSaying("net.ipv4.ip_forward=1"));
+    EXPECT_THAT(drafted(), FailsSaying("/proc/sys is read-only"));
 }
 
 }  // namespace

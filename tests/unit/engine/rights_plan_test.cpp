@@ -32,6 +32,14 @@ TEST_F(RightsPlan, LessThanPrivilegedButEnoughDoes) {
     EXPECT_THAT(drafted(), Suits());
 }
 
+TEST_F(RightsPlan, FilterThatRefusesKeyringsIsNamed) {
+    host.process.seccomp_mode = 2;
+    host.process.keyring_error = EPERM;
+    EXPECT_THAT(drafted(), FailsSaying("refuses keyctl"));
+    host.process.keyring_error = ENOSYS;
+    EXPECT_THAT(drafted(), Suits());
+}
+
 TEST_F(RightsPlan, NoNewPrivilegesWarns) {
     host.process.no_new_privileges = true;
     EXPECT_THAT(drafted(), Warns("no_new_privs"));

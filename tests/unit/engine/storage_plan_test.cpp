@@ -154,6 +154,16 @@ TEST_F(StoragePlan, ReadOnlyDataDirectoryIsAnError) {
     EXPECT_THAT(drafted(), FailsSaying("read-only"));
 }
 
+TEST_F(StoragePlan, MissingRightToTryIsNotBlamedOnTheFileSystem) {
+    host.storage.overlay = {host::OverlayStage::Namespace, EPERM};
+    EXPECT_EQ(drafted().storage.driver, "overlay2");
+}
+
+TEST_F(StoragePlan, DataInsideTheContainerWarns) {
+    host.storage.own_mount = false;
+    EXPECT_THAT(drafted(), Warns("lost with it"));
+}
+
 TEST_F(StoragePlan, DataInMemoryWarns) {
     host.storage.type = "tmpfs";
     EXPECT_THAT(drafted(), Warns("in memory"));

@@ -1,0 +1,20 @@
+// Small questions about paths.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+namespace supervisor::sys {
+
+// Where the link at `path` leads; no value when it is none.
+std::optional<std::string> link_target(const std::string& path);
+
+bool is_executable(const std::string& path);
+
+// Gives a directory to somebody if it is root's and empty, as the engine makes it when a bind mount's source
+// does not exist; never follows a link. True when it did.
+bool adopt_empty_directory(const std::string& path, uid_t user, gid_t group);
+
+}  // namespace supervisor::sys

@@ -1,0 +1,120 @@
+// images/build with wrong inputs: a one-line cause, a status of its own, nothing tagged.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "e2e/fixture.hpp"
+
+namespace e2e {
+namespace {
+
+using test_support::docker;
+using ::testing::HasSubstr;
+
+class Builder : public EndToEnd {
+  protected:
+    static constexpr const char* kTag = "gocd-agent-e2e:never-built";
+
+    void SetUp() override {
+        std::string pattern = "/tmp/gocd-e2e-builder.XXXXXX";
+        folder_ = mkdtemp(pattern.data());
+        std::ofstream(folder_ + "/go-agent.zip") << "not a zip\n";
+    }
+
+    void TearDown() override {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder_, ignored);
+        EXPECT_FALSE(docker({"image", "inspect", kTag}).ok()) << "tagged in spite of the failure";
+    }
+
+    static test_support::CommandResult build(const Arguments& words, const Arguments& environment = {}) {
+        Arguments argv{std::string(SOURCE_ROOT) + "/images/build", "--tag", kTag};
+        argv.insert(argv.end(), words.begin(), words.end());
+        return test_support::run_command(argv,
+                                         {.timeout = seconds(200), .input = "", .environment = environment});
+    }
+
+    std::string recipe(const std::string& text) {
+        std::ofstream(folder_ + "/recipe.json") << text;
+        return folder_ + "/recipe.json";
+    }
+
+    std::string folder_;
+};
+
+TEST_F(Builder, NamesVariantsAndRecipesItKnows) {
+    const auto result = build({"nonesuch"});
+    EXPECT_EQ(result.status, 64) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("java-maven"));
+}
+
+TEST_F(Builder, RefusesOptionsItDoesNotKnow) {
+    const auto result = build({"dind", "--no-such-option"});
+    EXPECT_EQ(result.status, 64) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("--no-such-option"));
+}
+
+TEST_F(Builder, SaysThatTheZipIsMissing) {
+    const auto result = build({"dind", "--agent-zip", "/no/such/file.zip"});
+    EXPECT_EQ(result.status, 66) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("/no/such/file.zip"));
+}
+
+TEST_F(Builder, ChecksTheChecksum) {
+    const auto result =
+        build({"dind", "--agent-zip", folder_ + "/go-agent.zip", "--sha256", std::string(64, '0')});
+    EXPECT_EQ(result.status, 65) << result.text();
+    EXPECT_THAT(result.err, HasSubstr(std::string(64, '0')));
+}
+
+TEST_F(Builder, RefusesAVersionThatIsNotWhole) {
+    const auto result = build({"dind", "--gocd-version", "25.3.0"});
+    EXPECT_EQ(result.status, 64) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("25.3.0"));
+}
+
+TEST_F(Builder, NamesFileKeyAndReasonOfAWrongRecipe) {
+    const auto result = build({recipe(R"({"variant": "agent", "pakages": ["g++"], "packages": "g++"})")});
+    EXPECT_EQ(result.status, 65) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("recipe.json: pakages: unknown key"));
+    EXPECT_THAT(result.err, HasSubstr("packages: a list of strings is expected"));
+}
+
+TEST_F(Builder, RefusesARecipeThatIsNotJson) {
+    const auto result = build({recipe("{")});
+    EXPECT_EQ(result.status, 65) << result.text();
+}
+
+TEST_F(Builder, MissesAFileOfARecipeBeforeItBuilds) {
+    const auto result = build(
+        {recipe(R"({"variant": "agent", "files": [{"from": "settings.xml", "to": "/etc/settings.xml"}]})")});
+    EXPECT_EQ(result.status, 66) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("settings.xml"));
+}
+
+TEST_F(Builder, SaysThatNoEngineAnswers) {
+    const auto result =
+        build({"agent", "--agent-zip", folder_ + "/go-agent.zip"}, {"DOCKER_HOST=unix:///no/such/socket"});
+    EXPECT_EQ(result.status, 69) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("/no/such/socket"));
+}
+
+TEST_F(Builder, TellsTheCauseOfAFailedBuildInOneLine) {
+    const auto result = build({"agent", "--agent-zip", folder_ + "/go-agent.zip"});
+    EXPECT_EQ(result.status, 1) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("agent failed: agent: go-agent.zip is not a readable zip"));
+}
+
+TEST_F(Builder, ShippedRecipesAreRight) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::string(SOURCE_ROOT) + "/images/recipes")) {
+        if (entry.path().extension() != ".json") continue;
+        const auto problems = test_support::run_command(
+            {"jq", "-r", "-f", std::string(SOURCE_ROOT) + "/images/lib/recipe.jq", entry.path()});
+        EXPECT_TRUE(problems.ok() && problems.out.empty()) << entry.path() << ": " << problems.text();
+    }
+}
+
+}  // namespace
+}  // namespace e2e

@@ -1,0 +1,344 @@
+// The ways out of a container that the engine's API offers, one test each: what the default policy says to
+// them, and that the permission named in the refusal opens exactly that.
+#include <gmock/gmock.h>
+
+#include "broker/rules.hpp"
+
+namespace supervisor::broker {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kAgent(64, 'f');
+
+class Rules : public testing::Test {
+  protected:
+    Rules() {
+        config.listen_path = "/run/gocd/docker.sock";
+        config.cgroup_parent = "/agents/a";
+        ledger.add(OwnContainer{std::string(64, 'a'), "db", "", 0, 0});
+        ledger.add(OwnNetwork{std::string(64, 'c'), names.hidden("app"), "app", ""});
+        ledger.add_volume(names.hidden("data"), "");
+    }
+
+    RuleScope scope(const Policy& with) {
+        return RuleScope{with, ledger, names, mounts, config, owner, JobIdentity{"p", "1", "s", "1", "j"}};
+    }
+    Verdict create(const std::string& text, const Policy& with) {
+        body = parse_json(text)->as_object();
+        auto rule_scope = scope(with);
+        const auto verdict = rewrite_container(rule_scope, body);
+        volumes = rule_scope.volumes_to_create;
+        return verdict;
+    }
+    Verdict host(const std::string& member, const Policy& with = Policy::isolated()) {
+        return create(R"({"Image":"x","HostConfig":{)" + member + "}}", with);
+    }
+    json::object& host_config() { return body["HostConfig"].as_object(); }
+
+    const Policy policy_ = Policy::isolated();
+    Names names{"agent"};
+    Owner owner{"agent", "1", kAgent};
+    Ledger ledger;
+    Config config;
+    MountTable mounts{{{"/godata", "/vol/godata", true},
+                       {"/run/gocd", "/vol/run", true},
+                       {"/var/run/docker.sock", "/var/run/docker.sock", true}},
+                      {"/proc", "/run/gocd-supervisor", "/var/run/docker.sock"},
+                      [](const std::string& path) -> Result<sys::ResolvedPath> {
+                          if (path == "/godata/planted") return sys::ResolvedPath{"/etc", true};
+                          if (path == "/godata/socket")
+                              return sys::ResolvedPath{"/var/run/docker.sock", true};
+                          return sys::ResolvedPath{path, true};
+                      }};
+    json::object body;
+    std::vector<std::string> volumes;
+};
+
+struct Escape {
+    const char* name;
+    const char* host_config;
+    const char* permission;
+};
+void PrintTo(const Escape& escape, std::ostream* out) {
+    *out << escape.name;
+}
+
+class EscapeTable : public Rules, public testing::WithParamInterface<Escape> {};
+
+TEST_P(EscapeTable, IsClosedByDefault) {
+    const auto verdict = host(GetParam().host_config);
+    ASSERT_TRUE(verdict) << to_text(body);
+    EXPECT_EQ(verdict->status, 403);
+    EXPECT_EQ(verdict->rule, GetParam().permission);
+    EXPECT_THAT(verdict->message, HasSubstr("HostConfig"));
+}
+
+TEST_P(EscapeTable, IsOpenedByTheNamedPermissionAlone) {
+    const auto policy = Policy::parse(R"({"allow":[")" + std::string(GetParam().permission) + "\"]}");
+    ASSERT_TRUE(policy);
+    EXPECT_FALSE(host(GetParam().host_config, *policy));
+}
+
+TEST_P(EscapeTable, IsOpenToTrustedJobs) {
+    EXPECT_FALSE(host(GetParam().host_config, Policy::trusted()));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, EscapeTable,
+    testing::Values(
+        Escape{"Privileged", R"("Privileged":true)", "privileged"},
+        Escape{"CapAddSysAdmin", R"("CapAdd":["SYS_ADMIN"])", "capabilities"},
+        Escape{"CapAddAnyCase", R"("CapAdd":["cap_sys_module"])", "capabilities"},
+        Escape{"CapAddAll", R"("CapAdd":["ALL"])", "capabilities"},
+        Escape{"CapAddNetAdmin", R"("CapAdd":["NET_ADMIN"])", "capabilities"},
+        Escape{"ExactCapabilities", R"("Capabilities":["CAP_SYS_ADMIN"])", "unknown-fields"},
+        Escape{"PidModeHost", R"("PidMode":"host")", "host-pid"},
+        Escape{"IpcModeHost", R"("IpcMode":"host")", "host-ipc"},
+        Escape{"UtsModeHost", R"("UTSMode":"host")", "host-uts"},
+        Escape{"UsernsModeHost", R"("UsernsMode":"host")", "host-userns"},
+        Escape{"CgroupnsModeHost", R"("CgroupnsMode":"host")", "host-cgroupns"},
+        Escape{
+            "Devices",
+            R"("Devices":[{"PathOnHost":"/dev/sda","PathInContainer":"/dev/sda","CgroupPermissions":"rwm"}])",
+            "devices"},
+        Escape{"DeviceCgroupRules", R"("DeviceCgroupRules":["a *:* rwm"])", "devices"},
+        Escape{"DeviceRequests", R"("DeviceRequests":[{"Count":-1,"Capabilities":[["gpu"]]}])", "devices"},
+        Escape{"BindOfTheHost", R"("Binds":["/etc:/x"])", "host-paths"},
+        Escape{"BindOfTheRoot", R"("Binds":["/:/x"])", "host-paths"},
+        Escape{"BindThroughDots", R"("Binds":["/godata/../etc:/x"])", "host-paths"},
+        Escape{"BindThroughAPlantedLink", R"("Binds":["/godata/planted:/x"])", "host-paths"},
+        Escape{"BindOfTheRawSocketThroughALink", R"("Binds":["/godata/socket:/x"])", "host-paths"},
+        Escape{"BindOfContainerdsSocket", R"("Binds":["/run/containerd/containerd.sock:/x"])", "host-paths"},
+        Escape{"BindOfTheSupervisor", R"("Binds":["/run/gocd-supervisor:/x"])", "host-paths"},
+        Escape{"MountOfTheHost", R"("Mounts":[{"Type":"bind","Source":"/etc","Target":"/x"}])", "host-paths"},
+        Escape{"MountTypeImage", R"("Mounts":[{"Type":"image","Source":"x","Target":"/x"}])",
+               "unknown-fields"},
+        Escape{"MountTypeNpipe", R"("Mounts":[{"Type":"npipe","Source":"x","Target":"/x"}])",
+               "unknown-fields"},
+        Escape{
+            "VolumeMountDriverOptions",
+            R"("Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"DriverConfig":{"Name":"local","Options":{"type":"ext4","device":"/dev/sda1"}}}}])",
+            "volume-drivers"},
+        Escape{"VolumeDriver", R"("VolumeDriver":"rexray")", "volume-drivers"},
+        Escape{"SeccompUnconfined", R"("SecurityOpt":["seccomp=unconfined"])", "security-options"},
+        Escape{"ApparmorOldSyntax", R"("SecurityOpt":["apparmor:unconfined"])", "security-options"},
+        Escape{"LabelDisable", R"("SecurityOpt":["label=disable"])", "security-options"},
+        Escape{"WritableCgroups", R"("SecurityOpt":["writable-cgroups=true"])", "security-options"},
+        Escape{"UnmaskedPaths", R"("MaskedPaths":[])", "security-options"},
+        Escape{"WritableSystemPaths", R"("ReadonlyPaths":[])", "security-options"},
+        Escape{"SysctlOfTheKernel", R"("Sysctls":{"kernel.core_pattern":"|/x"})", "sysctls"},
+        Escape{"Runtime", R"("Runtime":"runc-unlimited")", "runtimes"},
+        Escape{"Annotations", R"("Annotations":{"run.oci.handler":"x"})", "annotations"},
+        Escape{"OomKillDisable", R"("OomKillDisable":true)", "oom-control"},
+        Escape{"OomScoreLowered", R"("OomScoreAdj":-1000)", "oom-control"},
+        Escape{"RealtimeCpu", R"("CpuRealtimeRuntime":950000)", "privileged"},
+        Escape{"LogDriver", R"("LogConfig":{"Type":"syslog","Config":{"syslog-address":"unix:///x"}})",
+               "log-drivers"},
+        Escape{"LogOption", R"("LogConfig":{"Type":"json-file","Config":{"syslog-address":"x"}})",
+               "log-drivers"},
+        Escape{"FieldFromTheFuture", R"("MakeItHost":true)", "unknown-fields"}),
+    [](const auto& test) { return test.param.name; });
+
+TEST_F(Rules, HostNetworkIsRefused) {
+    EXPECT_EQ(host(R"("NetworkMode":"host")")->rule, "host-network");
+    EXPECT_FALSE(host(R"("NetworkMode":"host")", *Policy::parse(R"({"allow":["host-network"]})")));
+}
+
+TEST_F(Rules, NetworkOfTheAgentIsRefused) {
+    EXPECT_EQ(host(R"("NetworkMode":"container:)" + kAgent + "\"")->rule, "agent-network");
+}
+
+TEST_F(Rules, NamespacePathsAreNoNetworks) {
+    EXPECT_EQ(host(R"("NetworkMode":"ns:/proc/1/ns/net")")->status, 400);
+}
+
+TEST_F(Rules, NamespacesOfStrangersDoNotExist) {
+    for (const char* member : {R"("NetworkMode":"container:other")", R"("PidMode":"container:other")",
+                               R"("IpcMode":"container:other")", R"("VolumesFrom":["other"])",
+                               R"("Links":["other:x"])", R"("NetworkMode":"othernet")"}) {
+        EXPECT_EQ(host(member)->status, 404) << member;
+    }
+}
+
+TEST_F(Rules, PidNamespaceOfTheAgentDoesNotExist) {
+    EXPECT_EQ(host(R"("PidMode":"container:)" + kAgent + "\"", Policy::trusted())->status, 404);
+}
+
+TEST_F(Rules, OwnReferencesBecomeIds) {
+    const std::string id(64, 'a');
+    ASSERT_FALSE(host(
+        R"("NetworkMode":"container:db","PidMode":"container:db","VolumesFrom":["db:ro"],"Links":["db:x","db"])"));
+    EXPECT_EQ(host_config()["NetworkMode"], json::value("container:" + id));
+    EXPECT_EQ(host_config()["PidMode"], json::value("container:" + id));
+    EXPECT_EQ(host_config()["VolumesFrom"], json::value({id + ":ro"}));
+    EXPECT_EQ(host_config()["Links"], json::value({id + ":x", id + ":db"}));
+}
+
+TEST_F(Rules, VolumesFromTheAgentGivesItsMountsButNotTheSocket) {
+    ASSERT_FALSE(host(R"("VolumesFrom":[")" + kAgent.substr(0, 12) + "\"]"));
+    EXPECT_EQ(host_config()["Binds"], json::value({"/vol/godata:/godata:rw", "/vol/run:/run/gocd:rw"}));
+}
+
+TEST_F(Rules, BindsAreTranslatedAndKeepTheirMode) {
+    ASSERT_FALSE(
+        host(R"("Binds":["/godata/src:/src:ro","/godata/src/../out:/out","data:/d","fresh:/f:nocopy"])"));
+    EXPECT_EQ(host_config()["Binds"],
+              json::value({"/vol/godata/src:/src:ro", "/vol/godata/out:/out:rw",
+                           names.hidden("data") + ":/d:rw", names.hidden("fresh") + ":/f:rw,nocopy"}));
+    EXPECT_THAT(volumes, testing::ElementsAre(names.hidden("fresh")));
+}
+
+TEST_F(Rules, PropagationAndRelabellingAreLeftOut) {
+    ASSERT_FALSE(host(
+        R"("Binds":["/godata/src:/src:rshared,Z"],"Mounts":[{"Type":"bind","Source":"/godata/a","Target":"/a","BindOptions":{"Propagation":"rshared"}}])"));
+    EXPECT_EQ(host_config()["Binds"], json::value({"/vol/godata/src:/src:rw"}));
+    EXPECT_THAT(to_text(host_config()), testing::Not(HasSubstr("shared")));
+}
+
+TEST_F(Rules, BindOfTheDockerSocketGivesTheBrokersOwn) {
+    for (const char* source : {"/var/run/docker.sock", "/run/docker.sock", "/run/gocd/docker.sock"}) {
+        ASSERT_FALSE(host(R"("Binds":[")" + std::string(source) + R"(:/var/run/docker.sock"])"));
+        EXPECT_EQ(host_config()["Binds"], json::value({"/vol/run/docker.sock:/var/run/docker.sock:rw"}))
+            << source;
+    }
+}
+
+TEST_F(Rules, NetworksGetTheirHiddenNameAndTheContainersNameAsAlias) {
+    auto rule_scope = scope(policy_);
+    rule_scope.container_name = "web";
+    body =
+        parse_json(
+            R"({"Image":"x","HostConfig":{"NetworkMode":"app"},"NetworkingConfig":{"EndpointsConfig":{"app":{"Aliases":["w"]}}}})")
+            ->as_object();
+    ASSERT_FALSE(rewrite_container(rule_scope, body));
+    EXPECT_EQ(host_config()["NetworkMode"], json::value(names.hidden("app")));
+    EXPECT_EQ(body["NetworkingConfig"].at("EndpointsConfig").at(names.hidden("app")).at("Aliases"),
+              json::value({"w", "web"}));
+}
+
+TEST_F(Rules, CgroupParentIsForced) {
+    ASSERT_FALSE(host(R"("CgroupParent":"/../elsewhere")"));
+    EXPECT_EQ(host_config()["CgroupParent"], json::value("/agents/a"));
+    ASSERT_FALSE(create(R"({"Image":"x"})", Policy::isolated()));
+    EXPECT_EQ(host_config()["CgroupParent"], json::value("/agents/a"));
+}
+
+TEST_F(Rules, RestartPoliciesDoNotOutliveTheAgent) {
+    ASSERT_FALSE(host(R"("RestartPolicy":{"Name":"always"})"));
+    EXPECT_EQ(host_config()["RestartPolicy"].at("Name"), json::value("on-failure"));
+}
+
+TEST_F(Rules, OtherSpellingsOfAFieldAreRefusedEvenWhenTrusted) {
+    for (const char* text :
+         {R"({"Image":"x","hostconfig":{"Privileged":true}})",
+          "{\"Image\":\"x\",\"Ho\xC5\xBFtConfig\":{\"Privileged\":true}}",
+          R"({"Image":"x","HostConfig":{"privileged":true}})",
+          R"({"Image":"x","HostConfig":{"Mounts":[{"type":"bind","source":"/etc","target":"/x"}]}})",
+          R"({"Image":"x","HostConfig":{"LogConfig":{"type":"syslog"}}})"}) {
+        EXPECT_EQ(create(text, Policy::isolated())->rule, "field-spelling") << text;
+        EXPECT_EQ(create(text, Policy::trusted())->rule, "field-spelling") << text;
+    }
+}
+
+TEST_F(Rules, EmptyFieldsOfNewerClientsAreDropped) {
+    ASSERT_FALSE(create(
+        R"({"Image":"x","Future":"","HostConfig":{"Cgroup":"","Isolation":"","Later":[],"Nested":{"a":null}}})",
+        Policy::isolated()));
+    EXPECT_FALSE(body.contains("Future"));
+    EXPECT_FALSE(host_config().contains("Later"));
+}
+
+TEST_F(Rules, OwnershipLabelsCannotBeForged) {
+    ASSERT_FALSE(
+        create(R"({"Image":"x","Labels":{"org.gocd.agent.id":"other","mine":"1"}})", Policy::trusted()));
+    EXPECT_EQ(body["Labels"].at("org.gocd.agent.id"), json::value("agent"));
+    EXPECT_EQ(body["Labels"].at("org.gocd.agent.owner"), json::value("1 " + kAgent + " p/1/s/1/j"));
+    EXPECT_EQ(body["Labels"].at("mine"), json::value("1"));
+}
+
+TEST_F(Rules, HarmlessRequestsPass) {
+    EXPECT_FALSE(host(
+        R"("CapAdd":["SYS_PTRACE"],"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"],"Sysctls":{"net.core.somaxconn":"10"},"LogConfig":{"Type":"json-file","Config":{"max-size":"1m"}},"ExtraHosts":["host.docker.internal:host-gateway"],"Tmpfs":{"/t":"size=1m,mode=1777"},"Mounts":[{"Type":"tmpfs","Target":"/y"}],"PortBindings":{"80/tcp":[{"HostPort":""}]},"StorageOpt":{"size":"1G"})"));
+}
+
+TEST_F(Rules, LimitsCountWhatIsGranted) {
+    config.limits.memory = 1000;
+    ledger.add(OwnContainer{std::string(64, 'd'), "x", "", 600, 0});
+    EXPECT_EQ(host(R"("Memory":500)")->rule, "limits");
+    EXPECT_FALSE(host(R"("Memory":400)"));
+    ASSERT_FALSE(host(R"("Tmpfs":{})"));
+    EXPECT_EQ(host_config()["Memory"], json::value(1000));
+    config.limits.containers = 2;
+    EXPECT_EQ(host("")->rule, "limits");
+}
+
+TEST_F(Rules, TmpfsOptionsAreListed) {
+    EXPECT_EQ(host(R"("Tmpfs":{"/t":"suid"})")->rule, "tmpfs-options");
+}
+
+TEST_F(Rules, PrivilegedExecIsRefused) {
+    auto rule_scope = scope(policy_);
+    body = parse_json(R"({"Cmd":["sh"],"Privileged":true})")->as_object();
+    EXPECT_EQ(rewrite_exec(rule_scope, body)->rule, "privileged");
+}
+
+TEST_F(Rules, UpdateCannotAddDevices) {
+    auto rule_scope = scope(policy_);
+    body = parse_json(R"({"Memory":1,"Devices":[{"PathOnHost":"/dev/sda"}]})")->as_object();
+    EXPECT_EQ(rewrite_update(rule_scope, body)->rule, "devices");
+}
+
+// ---- networks and volumes ----
+
+TEST_F(Rules, NetworksAreBridgesWithHiddenNames) {
+    auto rule_scope = scope(policy_);
+    body =
+        parse_json(
+            R"({"Name":"app","Driver":"bridge","CheckDuplicate":false,"ConfigFrom":{"Network":""},"IPAM":{"Driver":"default","Config":[{"Subnet":"10.9.0.0/24"}]}})")
+            ->as_object();
+    ASSERT_FALSE(rewrite_network(rule_scope, body));
+    EXPECT_EQ(body["Name"], json::value(names.hidden("app")));
+    EXPECT_EQ(body["CheckDuplicate"], json::value(true));
+    EXPECT_EQ(body["Labels"].at("org.gocd.agent.id"), json::value("agent"));
+}
+
+TEST_F(Rules, NetworkDriversAndOptionsAreRefused) {
+    for (const char* member :
+         {R"("Driver":"macvlan")", R"("Options":{"parent":"eth0"})",
+          R"("Options":{"com.docker.network.bridge.name":"docker0"})", R"("ConfigFrom":{"Network":"x"})",
+          R"("Ingress":true)", R"("Scope":"swarm")", R"("IPAM":{"Driver":"x"})", R"("ConfigOnly":true)"}) {
+        auto rule_scope = scope(policy_);
+        body = parse_json(R"({"Name":"n",)" + std::string(member) + "}")->as_object();
+        const auto verdict = rewrite_network(rule_scope, body);
+        ASSERT_TRUE(verdict) << member;
+        EXPECT_EQ(verdict->rule, "network-drivers") << member;
+    }
+}
+
+TEST_F(Rules, VolumesThatMountAreRefusedUnlessItIsATranslatedBind) {
+    for (const char* options :
+         {R"({"type":"ext4","device":"/dev/sda1"})",
+          R"({"type":"overlay","o":"lowerdir=/,upperdir=/a,workdir=/b","device":"overlay"})",
+          R"({"type":"nfs","o":"addr=1.2.3.4","device":":/x"})", R"({"type":"proc","device":"proc"})"}) {
+        auto rule_scope = scope(policy_);
+        body = parse_json(R"({"Name":"v","Driver":"local","DriverOpts":)" + std::string(options) + "}")
+                   ->as_object();
+        const auto verdict = rewrite_volume(rule_scope, body);
+        ASSERT_TRUE(verdict) << options;
+        EXPECT_EQ(verdict->rule, "volume-drivers") << options;
+    }
+    auto rule_scope = scope(policy_);
+    body = parse_json(R"({"Name":"v","DriverOpts":{"type":"none","o":"bind","device":"/godata/x"}})")
+               ->as_object();
+    ASSERT_FALSE(rewrite_volume(rule_scope, body));
+    EXPECT_EQ(body["DriverOpts"].at("device"), json::value("/vol/godata/x"));
+    body = parse_json(R"({"Name":"v","DriverOpts":{"type":"none","o":"bind","device":"/etc"}})")->as_object();
+    EXPECT_EQ(rewrite_volume(rule_scope, body)->rule, "host-paths");
+    body = parse_json(R"({"Name":"v","DriverOpts":{"type":"tmpfs","device":"tmpfs","o":"size=10m"}})")
+               ->as_object();
+    EXPECT_FALSE(rewrite_volume(rule_scope, body));
+}
+
+}  // namespace
+}  // namespace supervisor::broker
