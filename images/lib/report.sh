@@ -13,7 +13,7 @@ verify_image() { # IMAGE VARIANT
     local name=gocd-verify-$$ options=() _
     case $2 in
         dind) options=(--privileged) ;;
-        agent-docker) options=(-v "${socket_path:=$(engine_socket)}:/var/run/docker.sock") ;;
+        agent-docker) options=(-v "$(engine_socket):/var/run/docker.sock") ;;
     esac
     "$docker_cli" run -d --name "$name" "${options[@]}" "$1" -- sleep 600 >/dev/null || die $kFailed "the image does not start"
     for _ in $(seq 150); do

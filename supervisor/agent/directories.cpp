@@ -62,12 +62,22 @@ Result<> write_logging(const Settings& settings) {
     return {};
 }
 
-Result<> prepare_wrapper(const Settings& settings) {
+Result<> link_wrapper(const Settings& settings) {
     for (const auto name : kWrapperDirectories) {
         SUPERVISOR_TRY(ensure_link(at(settings.working_directory, name), at(settings.agent_home, name)));
     }
-    return sys::replace_file(at(settings.agent_home, "wrapper-config/wrapper-properties.conf"),
-                             wrapper_properties(settings), 0644);
+    return {};
+}
+
+// Inside the image: written as whoever owns the directory, so that neither a job can change what root wrote
+// nor root be led astray by a job. The wrapper itself writes its pid file into run/.
+Result<> configure_wrapper(const Settings& settings, const Owner& owner) {
+    const auto directory = at(settings.agent_home, "wrapper-config");
+    const bool agents = sys::owner_of(directory) == owner.user;
+    const auto identity = sys::FsIdentity::take(agents ? owner.user : 0, agents ? owner.group : 0);
+    if (!identity) return fail(identity.error());
+    (void)sys::give_directory(at(settings.agent_home, "run"), owner.user, owner.group);
+    return sys::replace_file(at(directory, "wrapper-properties.conf"), wrapper_properties(settings), 0644);
 }
 
 // The official launchers write through these links into the image, where they may not.
@@ -107,7 +117,7 @@ Result<> make_working_directory_ready(const Settings& settings, LaunchMode mode,
     SUPERVISOR_TRY(forget_other_agent(settings, prepared));
     SUPERVISOR_TRY(remove_launcher_lock(settings, prepared));
     if (mode != LaunchMode::Direct) SUPERVISOR_TRY(drop_links_to_baked_files(settings));
-    if (mode == LaunchMode::Wrapper) SUPERVISOR_TRY(prepare_wrapper(settings));
+    if (mode == LaunchMode::Wrapper) SUPERVISOR_TRY(link_wrapper(settings));
     return {};
 }
 
@@ -141,6 +151,7 @@ Result<Prepared> prepare_directories(const Settings& settings, LaunchMode mode, 
             prepared.notes.push_back(directory + " was empty and root's; it is the agent's now");
         }
     }
+    if (mode == LaunchMode::Wrapper) SUPERVISOR_TRY(configure_wrapper(settings, owner));
     const auto identity = sys::FsIdentity::take(owner.user, owner.group);
     if (!identity) return fail(identity.error());
     SUPERVISOR_TRY(take_lock(settings, prepared));

@@ -42,12 +42,18 @@ Verdict rewrite_build_query(RuleScope& scope, Query& query) {
     return {};
 }
 
-// {"aux":{"ID":"sha256:…"}} tells what was built.
+// What was built is told by {"aux":{"ID":"sha256:…"}}, or by {"stream":"sha256:…\n"} in quiet builds.
 std::string built_id(std::string_view line) {
-    static constexpr std::string_view kMark = "{\"aux\":{\"ID\":\"sha256:";
-    if (!line.starts_with(kMark)) return {};
-    line.remove_prefix(kMark.size() - 7);
-    return std::string(line.substr(0, line.find('"')));
+    static constexpr std::string_view kHash = "sha256:";
+    static constexpr std::size_t kIdLength = kHash.size() + 64;
+    for (const std::string_view mark : {"{\"aux\":{\"ID\":\"", "{\"stream\":\""}) {
+        if (!line.starts_with(mark)) continue;
+        const auto id = line.substr(mark.size(), kIdLength);
+        const bool whole = id.size() == kIdLength && id.starts_with(kHash) &&
+                           id.substr(kHash.size()).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+        if (whole) return std::string(id);
+    }
+    return {};
 }
 
 void start_build(Broker& broker, const ExchangePtr& exchange, const JobIdentity& job) {

@@ -75,7 +75,7 @@ void create_volumes(Broker& broker, const ExchangePtr& exchange, const CreationP
     json::object labels;
     set_owner_labels(labels, broker.owner(), creation->job);
     json::object body{{"Name", name}, {"Labels", std::move(labels)}};
-    exchange->call({"POST", exchange->upstream_path("/volumes/create"), {}, to_text(body)},
+    exchange->call({"POST", "/v" + exchange->version + "/volumes/create", {}, to_text(body)},
                    [&broker, exchange, creation, name](const Reply& reply) {
                        if (reply.status != 201) return reply_shown(broker, exchange, reply);
                        broker.ledger().add_volume(name, creation->job.locator());

@@ -155,6 +155,9 @@ engine::SpaceInputs Dind::space_inputs() const {
     const auto directories = host_->cgroups().directories("engine");
     if (host.cgroup.mode == host::CgroupMode::V2) {
         inputs.cgroups.push_back({"", host.cgroup.mount_point, directories.at(0)});
+        inputs.device_cgroups = directories;
+        if (!plan_->settings.contained)
+            inputs.device_cgroups.push_back(host_->cgroups().directories(cgroup.containers).at(0));
     } else {
         for (std::size_t i = 0; i < directories.size(); ++i) {
             const auto& hierarchy = cgroup.layout.hierarchies.at(i);
@@ -170,13 +173,20 @@ engine::SpaceInputs Dind::space_inputs() const {
                 {route.destination, static_cast<unsigned>(__builtin_popcount(route.mask))});
     }
     inputs.mtu = host.network.default_mtu == 0 ? 1500 : host.network.default_mtu;
-    inputs.ipv6 = host.network.ipv6;
+    const bool legacy = plan_->plan.network.backend == engine::IptablesBackend::Legacy;
+    const auto& filter = host.network.netfilter;
+    inputs.ipv6 = host.network.ipv6 && (legacy ? filter.legacy_tables6 : filter.nftables_nat6());
     inputs.resolv_conf = sys::read_file_or("/etc/resolv.conf");
     const auto program = [&](const char* name) {
         const auto found = host.programs.find(name);
         return found == host.programs.end() ? std::string() : found->second;
     };
-    inputs.firewall = {program("iptables-restore"), program("ip6tables-restore")};
+    // Beside the program of the chosen backend lies the one that restores rules.
+    const std::string iptables = program(legacy ? "iptables-legacy" : "iptables-nft");
+    inputs.firewall.iptables_restore = iptables.empty() ? program("iptables-restore") : iptables + "-restore";
+    inputs.firewall.ip6tables_restore =
+        iptables.empty() ? program("ip6tables-restore")
+                         : replace_all(inputs.firewall.iptables_restore, "/iptables-", "/ip6tables-");
     return inputs;
 }
 

@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include "base/strings.hpp"
+#include "engine/caps_mode.hpp"
 #include "engine/shared_directories.hpp"
 #include "engine/space_steps.hpp"
 #include "host/device_directory.hpp"
+#include "host/device_filter.hpp"
 #include "host/id_mapped_mount.hpp"
 #include "host/namespaces.hpp"
+#include "proc/seccomp.hpp"
 #include "sys/files.hpp"
 
 namespace supervisor::engine {
@@ -64,13 +67,17 @@ std::optional<LoopbackResolver> loopback_resolver(const std::string& resolv_conf
     return std::nullopt;
 }
 
-Result<UniqueFd> make_devices(const std::vector<std::string>& names, uid_t owner) {
+Result<std::vector<host::DeviceNode>> wanted_devices(const std::vector<std::string>& names) {
     std::vector<host::DeviceNode> nodes = host::standard_devices();
     for (const auto& name : names) {
         SUPERVISOR_TRY_ASSIGN(found, host::find_devices(name));
         nodes.insert(nodes.end(), found.begin(), found.end());
     }
-    return host::make_device_directory(nodes, owner);
+    return nodes;
+}
+
+bool is_version2(const std::vector<SpaceCgroup>& groups) {
+    return groups.size() == 1 && groups.front().controllers.empty();
 }
 
 // Descriptors of the cgroups that the holder is born in or moves to.
@@ -82,7 +89,7 @@ struct Birth {
 Result<Birth> prepare_birth(const std::vector<SpaceCgroup>& groups, uid_t owner) {
     Birth birth;
     for (const auto& group : groups) {
-        const bool version2 = groups.size() == 1 && group.controllers.empty();
+        const bool version2 = is_version2(groups);
         SUPERVISOR_TRY(delegate(group, owner));
         auto opened = version2 ? sys::open_directory(group.directory)
                                : sys::open_file(group.directory + "/cgroup.procs", O_WRONLY);
@@ -94,6 +101,13 @@ Result<Birth> prepare_birth(const std::vector<SpaceCgroup>& groups, uid_t owner)
     return birth;
 }
 
+// In a user namespace no node can be made, so there this is a second lock on the same door.
+Result<> filter_devices(const SpaceInputs& inputs, const std::vector<host::DeviceNode>& devices) {
+    for (const auto& directory : inputs.device_cgroups)
+        SUPERVISOR_TRY(host::attach_device_filter(directory, devices));
+    return {};
+}
+
 }  // namespace
 
 struct EngineSpace::Contained {
@@ -103,18 +117,47 @@ struct EngineSpace::Contained {
     SharedDirectories directories;
 };
 
+// What caps mode puts on every process of the engine.
+struct EngineSpace::Restricted {
+    host::NamespaceHolder mounts;
+    std::uint64_t bounding_set = 0;
+    std::shared_ptr<const proc::SeccompProgram> seccomp;
+};
+
 Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const SpaceInputs& inputs,
                                         const proc::Spawner& spawner) {
     EngineSpace space;
     space.mode_ = plan.mode;
     space.spawner_ = &spawner;
-    if (plan.mode != ContainmentMode::Userns) return space;
+    if (plan.mode == ContainmentMode::Off) return space;
+    if (plan.mode == ContainmentMode::Caps) {
+        if (auto restricted = space.restrict(inputs); !restricted)
+            return fail(restricted.error(), "restrict the engine");
+        return space;
+    }
     space.contained_ = std::make_unique<Contained>();
     space.root_ = plan.engine_root();
     const auto all_mappable = space.move_directories(plan, inputs);
     if (auto built = space.build(all_mappable, inputs); !built)
         return fail(built.error(), "contain the engine");
     return space;
+}
+
+Result<> EngineSpace::restrict(const SpaceInputs& inputs) {
+    restricted_ = std::make_unique<Restricted>();
+    restricted_->bounding_set = caps_bounding_set();
+    SUPERVISOR_TRY_ASSIGN(program, proc::compile(caps_seccomp_rules()));
+    restricted_->seccomp = std::make_shared<const proc::SeccompProgram>(std::move(program));
+    SUPERVISOR_TRY_ASSIGN(devices, wanted_devices(inputs.devices));
+    SUPERVISOR_TRY_ASSIGN(directory, host::make_device_directory(devices, 0));
+    SUPERVISOR_TRY(filter_devices(inputs, devices));
+    auto steps = plan_device_space();
+    SUPERVISOR_TRY_ASSIGN(mounts, host::NamespaceHolder::start_mounts_only(std::move(steps.steps)));
+    SUPERVISOR_TRY(mounts.proceed({directory.get()}));
+    SUPERVISOR_TRY(mounts.finish(kSetupPatience));
+    mounts.stop();
+    restricted_->mounts = std::move(mounts);
+    return {};
 }
 
 ContainmentPlan EngineSpace::move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs) {
@@ -156,12 +199,14 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
 Result<std::vector<UniqueFd>> EngineSpace::prepare_mounts(const SpaceInputs& inputs,
                                                           const std::vector<PreparedMount>& mounts) const {
     const int user_namespace = contained_->holder.descriptor(CLONE_NEWUSER);
+    SUPERVISOR_TRY_ASSIGN(devices, wanted_devices(inputs.devices));
+    SUPERVISOR_TRY(filter_devices(inputs, devices));
     std::vector<UniqueFd> prepared;
     for (const auto& mount : mounts) {
         auto made = mount.kind == PreparedMount::Kind::IdMapped
                         ? host::id_mapped_copy(mount.path, user_namespace)
                     : mount.kind == PreparedMount::Kind::AsIs ? host::clone_mount(mount.path)
-                                                              : make_devices(inputs.devices, root_);
+                                                              : host::make_device_directory(devices, root_);
         if (!made) return fail(std::move(made).error());
         prepared.push_back(std::move(*made));
     }
@@ -180,6 +225,11 @@ Result<> EngineSpace::finish(Milliseconds patience) {
 }
 
 void EngineSpace::place(proc::ChildPlan& child) const {
+    if (restricted_) {
+        child.namespaces.push_back({restricted_->mounts.descriptor(CLONE_NEWNS), CLONE_NEWNS});
+        child.bounding_set = restricted_->bounding_set;
+        child.seccomp = restricted_->seccomp;
+    }
     if (!contained_) return;
     const auto& holder = contained_->holder;
     // The user namespace first: membership gives the right to enter the others.
@@ -226,6 +276,7 @@ EngineSpace& EngineSpace::operator=(EngineSpace&& other) noexcept {
     root_ = other.root_;
     spawner_ = other.spawner_;
     unshared_ = std::move(other.unshared_);
+    restricted_ = std::move(other.restricted_);
     contained_ = std::move(other.contained_);
     return *this;
 }

@@ -37,13 +37,15 @@ struct SpaceInputs {
     // Where directories of the agent go that cannot be id-mapped where they are (shared_directories.hpp): on
     // the file system of the data directory, but not in it. "": they stay, seen with foreign ids.
     std::string stores;
-    // v2: one entry, the tree. v1 and hybrid: one a hierarchy.
+    // What the engine and its containers are in. v2: one entry, the tree. v1 and hybrid: one a hierarchy.
     std::vector<SpaceCgroup> cgroups;
     // Below that directory, and existing: where the engine's daemons are (a v2 group with children cannot
     // hold processes itself).
     std::string daemons_group = "daemons";
 
     std::vector<std::string> devices;  // --engine-devices, see host/device_directory.hpp
+    // v2 directories of everything that the engine starts: nothing below may open other devices.
+    std::vector<std::string> device_cgroups;
 
     std::vector<Ipv4Range> taken;  // what the outer namespace has routes to
     unsigned mtu = 1500;           // of the outer interface
@@ -94,6 +96,8 @@ class EngineSpace {
 
   private:
     struct Contained;
+    struct Restricted;
+    Result<> restrict(const SpaceInputs& inputs);
     ContainmentPlan move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<> build(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<std::vector<UniqueFd>> prepare_mounts(const SpaceInputs& inputs,
@@ -103,7 +107,8 @@ class EngineSpace {
     uid_t root_ = 0;
     const proc::Spawner* spawner_ = nullptr;
     std::vector<std::string> unshared_;
-    std::unique_ptr<Contained> contained_;
+    std::unique_ptr<Contained> contained_;    // userns
+    std::unique_ptr<Restricted> restricted_;  // caps
 };
 
 }  // namespace supervisor::engine

@@ -125,4 +125,13 @@ SpaceSteps plan_space(const ContainmentPlan& plan, const SpaceInputs& inputs,
     return std::move(builder.result);
 }
 
+SpaceSteps plan_device_space() {
+    Builder builder;
+    // The engine's mounts stay its own; what the supervisor mounts later still arrives.
+    builder.add(mount("", "/", "", MS_REC | MS_SLAVE));
+    builder.add(mount("", "/", "", MS_REC | MS_SHARED));
+    add_devices(builder);
+    return std::move(builder.result);
+}
+
 }  // namespace supervisor::engine

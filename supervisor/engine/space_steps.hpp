@@ -24,4 +24,7 @@ struct SpaceSteps {
 // resolv_conf: what the engine is to see as /etc/resolv.conf, "" for the outer one.
 SpaceSteps plan_space(const ContainmentPlan& plan, const SpaceInputs& inputs, const std::string& resolv_conf);
 
+// Only a /dev of its own: for an engine on the host's ids.
+SpaceSteps plan_device_space();
+
 }  // namespace supervisor::engine

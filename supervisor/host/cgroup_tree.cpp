@@ -15,11 +15,6 @@ namespace {
 
 constexpr int kMostKillPasses = 50;
 
-void pause_for(Milliseconds time) {
-    const timespec wait{time.count() / 1000, time.count() % 1000 * 1'000'000};
-    (void)::nanosleep(&wait, nullptr);
-}
-
 void collect(const std::string& group, std::vector<std::string>& groups) {
     const auto names = sys::list_directory(group);
     if (!names) return;
@@ -39,6 +34,11 @@ int remove_once(const std::string& group) {
 }
 
 }  // namespace
+
+void pause_for(Milliseconds time) {
+    const timespec wait{time.count() / 1000, time.count() % 1000 * 1'000'000};
+    (void)::nanosleep(&wait, nullptr);
+}
 
 std::vector<int> processes_in(const std::string& group) {
     std::vector<int> pids;

@@ -21,6 +21,9 @@ Result<> remove_groups(const std::string& group, const Clock& clock, const Deadl
 // Bounded; what survives it (uninterruptible sleep) is left.
 Result<> kill_by_signals(const std::string& group);
 
+// Sleeps: for the bounded waits above, before the event loop runs and after it ended.
+void pause_for(Milliseconds time);
+
 Result<> make_group(const std::string& path);
 
 }  // namespace supervisor::host

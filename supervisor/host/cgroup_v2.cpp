@@ -18,13 +18,25 @@ namespace {
 
 // Rounds of moving everybody and enabling controllers. Each racer costs one; hundreds would have to join one
 // after the other for it to matter.
-constexpr int kMostRounds = 100;
+constexpr int kMostRounds = 200;
+// Whoever is still there then is given time to leave by itself.
+constexpr int kRoundsWithoutPause = 20;
 
 std::string enabling(const std::vector<std::string>& controllers, char sign) {
     std::string text;
     for (const auto& controller : controllers)
         text += fmt::format("{}{}{}", text.empty() ? "" : " ", sign, controller);
     return text;
+}
+
+// Processes of other pid namespaces are listed as 0; only they themselves, or who sees them, can move them.
+std::string why_busy(const std::string& base) {
+    const auto text = sys::read_file_or(base + "/cgroup.procs");
+    const auto lines = split_lines(text);
+    const auto strangers = std::count(lines.begin(), lines.end(), "0");
+    if (strangers > 0)
+        return fmt::format("{} process(es) of another pid namespace are in {}", strangers, base);
+    return "processes keep joining " + base + " from outside";
 }
 
 class Version2 final : public CgroupManager {
@@ -87,9 +99,9 @@ Result<> Version2::nest() {
         last = enable_controllers(layout_.base, enabled_);
         if (last) return {};
         if (last.error().code() != EBUSY) break;
+        if (round >= kRoundsWithoutPause) pause_for(Milliseconds(1));
     }
-    if (last.error().code() == EBUSY)
-        return fail(last.error(), "processes keep joining " + layout_.base + " from outside");
+    if (last.error().code() == EBUSY) return fail(last.error(), why_busy(layout_.base));
     // One controller may refuse for reasons of its own (cpu with real-time processes): take the others.
     enable_one_by_one(layout_.base, enabled_);
     return {};

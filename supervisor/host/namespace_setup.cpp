@@ -128,7 +128,8 @@ bool carry_out(const SetupStep& step, const Mounts& mounts) {
 
 }  // namespace
 
-void run_holder(int control, const std::vector<int>& cgroup_procs, const std::vector<SetupStep>& steps) {
+void run_holder(int control, bool own_root, const std::vector<int>& cgroup_procs,
+                const std::vector<SetupStep>& steps) {
     (void)::prctl(PR_SET_NAME, "engine-space", 0, 0, 0);
     (void)::setsid();
     ::signal(SIGCHLD, SIG_IGN);  // orphans of this pid namespace end without a trace
@@ -140,9 +141,11 @@ void run_holder(int control, const std::vector<int>& cgroup_procs, const std::ve
     if (::dup2(control, kControl) < 0) ::_exit(1);
     close_all_but_control();
     const Mounts mounts = receive_mounts();
-    become_root();
-    errno = cgroup_error;
-    if (cgroup_error != 0 || ::unshare(CLONE_NEWCGROUP) != 0) give_up(SetupReport::kCgroup);
+    if (own_root) {
+        become_root();
+        errno = cgroup_error;
+        if (cgroup_error != 0 || ::unshare(CLONE_NEWCGROUP) != 0) give_up(SetupReport::kCgroup);
+    }
     for (std::size_t index = 0; index < steps.size(); ++index) {
         if (!carry_out(steps[index], mounts) && !steps[index].optional) give_up(static_cast<int>(index));
     }

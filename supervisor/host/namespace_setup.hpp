@@ -20,7 +20,8 @@ struct SetupReport {
 
 constexpr std::size_t kMostMounts = 128;
 
-[[noreturn]] void run_holder(int control, const std::vector<int>& cgroup_procs,
+// own_root: it is in a user namespace of its own.
+[[noreturn]] void run_holder(int control, bool own_root, const std::vector<int>& cgroup_procs,
                              const std::vector<SetupStep>& steps);
 
 }  // namespace supervisor::host

@@ -25,9 +25,9 @@ constexpr std::uint64_t kNamespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
 
 // Like fork, into new namespaces. Whatever has the mounts that are needed here has clone3, too.
-pid_t clone_holder(int cgroup_directory, int* pidfd) {
+pid_t clone_holder(std::uint64_t namespaces, int cgroup_directory, int* pidfd) {
     clone_args arguments{};
-    arguments.flags = kNamespaces | CLONE_PIDFD;
+    arguments.flags = namespaces | CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uintptr_t>(pidfd);
     arguments.exit_signal = SIGCHLD;
     if (cgroup_directory >= 0) {
@@ -81,19 +81,33 @@ std::string describe(const SetupStep& step) {
     return {};
 }
 
+Result<> NamespaceHolder::fork(std::uint64_t namespaces, const BirthPlace& place,
+                               std::vector<SetupStep> steps) {
+    SUPERVISOR_TRY_ASSIGN(control, control_pair());
+    steps_ = std::move(steps);
+    int pidfd = -1;
+    const pid_t pid = clone_holder(namespaces, place.cgroup_directory, &pidfd);
+    if (pid == 0)
+        run_holder(control.second.get(), (namespaces & CLONE_NEWUSER) != 0, place.cgroup_procs, steps_);
+    if (pid < 0) return fail(system_error("make namespaces"));
+    pid_ = pid;
+    owned_ = true;
+    pidfd_.reset(pidfd);
+    control_ = std::move(control.first);
+    return {};
+}
+
+Result<NamespaceHolder> NamespaceHolder::start_mounts_only(std::vector<SetupStep> steps) {
+    NamespaceHolder holder;
+    SUPERVISOR_TRY(holder.fork(CLONE_NEWNS, {}, std::move(steps)));
+    SUPERVISOR_TRY(holder.open_namespace(CLONE_NEWNS, "mnt"));
+    return holder;
+}
+
 Result<NamespaceHolder> NamespaceHolder::start(const IdRange& ids, const BirthPlace& place,
                                                std::vector<SetupStep> steps) {
-    SUPERVISOR_TRY_ASSIGN(control, control_pair());
     NamespaceHolder holder;
-    holder.steps_ = std::move(steps);
-    int pidfd = -1;
-    const pid_t pid = clone_holder(place.cgroup_directory, &pidfd);
-    if (pid == 0) run_holder(control.second.get(), place.cgroup_procs, holder.steps_);
-    if (pid < 0) return fail(system_error("make namespaces"));
-    holder.pid_ = pid;
-    holder.owned_ = true;
-    holder.pidfd_.reset(pidfd);
-    holder.control_ = std::move(control.first);
+    SUPERVISOR_TRY(holder.fork(kNamespaces, place, std::move(steps)));
     SUPERVISOR_TRY(holder.write_maps(ids));
     SUPERVISOR_TRY(holder.open_namespace(CLONE_NEWUSER, "user"));
     SUPERVISOR_TRY(holder.open_namespace(CLONE_NEWNS, "mnt"));
@@ -153,6 +167,7 @@ Result<> NamespaceHolder::finish(Milliseconds patience) {
     failed_step_ = report.step < 0 ? -1 : report.step;
     if (report.step != SetupReport::kDone)
         return fail(system_error(report.error, describe_report(report, steps_)).context("set up namespaces"));
+    if (descriptor(CLONE_NEWUSER) < 0) return {};
     return open_namespace(CLONE_NEWCGROUP, "cgroup");
 }
 

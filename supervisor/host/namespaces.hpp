@@ -58,10 +58,14 @@ std::string describe(const SetupStep& step);
 
 class NamespaceHolder {
   public:
-    // The holder waits for proceed(). Its ids are mapped when this returns; it may still be on its way into
-    // its cgroups.
+    //     // The holder waits for proceed(). Its ids are mapped when this returns; it may still be on its way
+    //     into its
+    // cgroups.
     static Result<NamespaceHolder> start(const IdRange& ids, const BirthPlace& place,
                                          std::vector<SetupStep> steps);
+    // A mount namespace alone, with the caller's ids and rights. It needs no holder once finish() is through:
+    // the descriptor keeps it.
+    static Result<NamespaceHolder> start_mounts_only(std::vector<SetupStep> steps);
 
     // Lets it enter a cgroup namespace (rooted in the cgroup that it is in by now) and do its steps.
     Result<> proceed(const std::vector<int>& mounts);
@@ -80,6 +84,8 @@ class NamespaceHolder {
     int pidfd() const noexcept { return pidfd_.get(); }
     // SIGKILL: the kernel kills everything in the pid namespace before the holder counts as ended.
     void kill() const noexcept;
+    // Kills and reaps it; the descriptors stay valid.
+    void stop() noexcept { end(); }
     // From now on somebody else waits for this child. The descriptors stay valid.
     void release() noexcept { owned_ = false; }
 
@@ -88,6 +94,7 @@ class NamespaceHolder {
     int descriptor(int type) const noexcept;
 
   private:
+    Result<> fork(std::uint64_t namespaces, const BirthPlace& place, std::vector<SetupStep> steps);
     Result<> write_maps(const IdRange& ids) const;
     Result<> open_namespace(int type, const char* name);
     void end() noexcept;

@@ -30,6 +30,16 @@ Result<> add_rule(const Filter& filter, std::uint32_t action, const std::string&
     return {};
 }
 
+// Failure means that this libseccomp does not know the ABI; its calls are then refused as a whole.
+void add_foreign_abi(const Filter& filter) {
+    const std::uint32_t native = ::seccomp_arch_native();
+    if (native == SCMP_ARCH_X86_64) {
+        (void)::seccomp_arch_add(filter.get(), SCMP_ARCH_X86);
+        (void)::seccomp_arch_add(filter.get(), SCMP_ARCH_X32);
+    }
+    if (native == SCMP_ARCH_AARCH64) (void)::seccomp_arch_add(filter.get(), SCMP_ARCH_ARM);
+}
+
 Result<> deny_user_namespaces(const Filter& filter) {
     const auto with_flag = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER);
     for (const int number : {SCMP_SYS(clone), SCMP_SYS(unshare)}) {
@@ -61,6 +71,7 @@ Result<SeccompProgram> compile(const SeccompRules& rules) {
     if (!filter) return fail("create seccomp filter: out of memory");
     ::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH,
                        rules.deny_foreign_abi ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_ALLOW);
+    if (rules.cover_foreign_abi) add_foreign_abi(filter);
     for (const auto& name : rules.denied) SUPERVISOR_TRY(add_rule(filter, SCMP_ACT_ERRNO(EPERM), name));
     for (const auto& name : rules.hidden) SUPERVISOR_TRY(add_rule(filter, SCMP_ACT_ERRNO(ENOSYS), name));
     if (rules.deny_user_namespaces) SUPERVISOR_TRY(deny_user_namespaces(filter));

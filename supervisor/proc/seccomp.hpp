@@ -16,6 +16,8 @@ struct SeccompRules {
     std::vector<std::string> hidden;
     // clone and unshare with CLONE_NEWUSER get EPERM, clone3 (whose flags a filter cannot see) ENOSYS.
     bool deny_user_namespaces = false;
+    // The rules count for the 32-bit ABIs of this machine, too, instead of refusing these.
+    bool cover_foreign_abi = false;
     // System calls of another ABI (32-bit, x32) get ENOSYS; they would otherwise walk past the list.
     bool deny_foreign_abi = true;
 };

@@ -279,6 +279,7 @@ TEST_F(Launch, ASecondTermMakesTheWrapperGiveUpItsJvm) {
     agent->signal(SIGTERM);  // the outer shell alone: nothing happens
     nap(milliseconds(300));
     const auto wrapper = "$(cat " + (directory_ / "home/run/go-agent.pid") + ")";
+    ASSERT_TRUE(agent->running());
     ASSERT_EQ(shell("kill -0 " + wrapper), 0);
     EXPECT_EQ(shell("kill -TERM " + wrapper + " && sleep 0.1 && kill -TERM " + wrapper), 0);
     EXPECT_TRUE(

@@ -119,6 +119,8 @@ void ContainedEngine::make_cgroups() {
         if (group.controllers == "systemd") group.controllers = "name=systemd";
         if (group.controllers == "unified" || is_version2()) group.controllers.clear();
         (void)sys::make_directories(base);
+        for (const char* controller : {"+cpu", "+cpuset", "+io", "+memory", "+pids"})
+            if (is_version2()) (void)sys::write_existing(base + "/cgroup.subtree_control", controller);
         for (const char* file : {"/cpuset.cpus", "/cpuset.mems"})
             if (sys::exists(base + file))
                 (void)sys::write_existing(base + file, trim(sys::read_file_or(mount + file)));
@@ -128,8 +130,16 @@ void ContainedEngine::make_cgroups() {
                 if (sys::exists(base + file))
                     (void)sys::write_existing(base + name + file, trim(sys::read_file_or(mount + file)));
         }
+        if (is_version2()) inputs_.device_cgroups = {group.directory};
         inputs_.cgroups.push_back(std::move(group));
     }
+}
+
+// What the end of a holder does in a space.
+void ContainedEngine::kill_cgroups() {
+    for (const auto& group : inputs_.cgroups)
+        (void)outside("for f in $(find " + group.directory +
+                      " -name cgroup.procs); do for p in $(cat $f); do kill -9 $p; done; done");
 }
 
 void ContainedEngine::remove_cgroups() {
@@ -144,6 +154,7 @@ void ContainedEngine::remove_cgroups() {
 
 Result<> ContainedEngine::start_space() {
     make_cgroups();
+    SUPERVISOR_TRY(sys::make_directories(inputs_.run_directory));
     last_ = now();
     auto directories = options_.directories;
     directories.push_back(work_directory());
@@ -202,10 +213,10 @@ Result<> ContainedEngine::start_containerd() {
     const std::string config = inputs_.run_directory + "/containerd.toml";
     SUPERVISOR_TRY(sys::replace_file(
         config,
-        fmt::format("version = 2\nroot = \"{}/containerd/daemon\"\nstate = \"/run/containerd\"\n"
+        fmt::format("version = 2\nroot = \"{0}/containerd/daemon\"\nstate = \"{1}/containerd\"\n"
                     "disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n"
-                    "[grpc]\naddress = \"/run/containerd/containerd.sock\"\n",
-                    data_directory()),
+                    "[grpc]\naddress = \"{1}/containerd/containerd.sock\"\n",
+                    data_directory(), state_directory()),
         0644));
     proc::ChildPlan plan;
     plan.name = "containerd";
@@ -228,12 +239,12 @@ Result<> ContainedEngine::start_dockerd() {
                       "--config-file",
                       config,
                       "--containerd",
-                      "/run/containerd/containerd.sock",
+                      state_directory() + "/containerd/containerd.sock",
                       "--data-root",
                       data_directory(),
                       "--live-restore",
                       "--cgroup-parent",
-                      "/containers",
+                      contained() ? "/containers" : "/" + cgroup_name_ + "/engine/containers",
                       "--log-level",
                       "warn",
                       "--bip",
@@ -242,6 +253,13 @@ Result<> ContainedEngine::start_dockerd() {
                       "base=10.219.64.0/18,size=26",
                       "--mtu",
                       std::to_string(options_.mtu)};
+    if (!contained()) {
+        for (const std::string& argument :
+             {"--exec-root=" + state_directory() + "/docker",
+              "--pidfile=" + state_directory() + "/docker.pid",
+              std::string("--add-runtime=adapted=") + OCI_RUNTIME, std::string("--default-runtime=adapted")})
+            plan.arguments.push_back(argument);
+    }
     for (const auto& argument : options_.dockerd_arguments) plan.arguments.push_back(argument);
     plan.descriptors.push_back({listener_.get(), 3});
     plan.listen_descriptors = 1;
@@ -337,6 +355,7 @@ Output ContainedEngine::inside(const std::string& script) {
 void ContainedEngine::stop() {
     last_ = now();
     space_.kill_all();
+    if (!contained()) kill_cgroups();
     for (const auto& daemon : daemons_) {
         (void)proc::send_signal(daemon, SIGKILL);
         (void)::waitpid(daemon.pid, nullptr, 0);
@@ -344,6 +363,10 @@ void ContainedEngine::stop() {
     daemons_.clear();
     if (space_.holder() > 0) (void)::waitpid(space_.holder(), nullptr, 0);
     mark("all killed");
+    if (!contained()) {
+        (void)outside("grep -o ' " + base_ + "[^ ]*\\| " + inputs_.run_directory +
+                      "[^ ]*' /proc/self/mountinfo | sort -ru | xargs -r umount -l");
+    }
     (void)space_.remove();
     mark("space removed");
     listener_.reset();

@@ -78,6 +78,10 @@ class ContainedEngine {
     engine::SpaceInputs& inputs() { return inputs_; }
 
   private:
+    bool contained() const { return plan_.mode == engine::ContainmentMode::Userns; }
+    // Where the engine has its own run-time files: outside a space they must not meet another engine's.
+    std::string state_directory() const { return contained() ? "/run" : inputs_.run_directory + "/state"; }
+    void kill_cgroups();
     void make_cgroups();
     void remove_cgroups();
     Result<> start_containerd();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 
 #include <cstdlib>
 
@@ -23,8 +24,14 @@ void must(Result<> result) {
 
 }  // namespace
 
-OuterNetwork::OuterNetwork() : own_(current_network()) {
-    if (::unshare(CLONE_NEWNET) != 0) std::abort();
+OuterNetwork::OuterNetwork()
+    : own_(current_network()),
+      own_mounts_(std::move(sys::open_file("/proc/self/ns/mnt", O_RDONLY).value())),
+      own_names_(std::move(sys::open_file("/proc/self/ns/uts", O_RDONLY).value())) {
+    if (::unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+        std::abort();
+    }
     peer_ = current_network();
     auto peer = host::Netlink::open().value();
     if (::unshare(CLONE_NEWNET) != 0) std::abort();
@@ -43,6 +50,8 @@ OuterNetwork::OuterNetwork() : own_(current_network()) {
 }
 
 OuterNetwork::~OuterNetwork() {
+    (void)::setns(own_names_.get(), CLONE_NEWUTS);
+    (void)::setns(own_mounts_.get(), CLONE_NEWNS);
     (void)::setns(own_.get(), CLONE_NEWNET);
 }
 

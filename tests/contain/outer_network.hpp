@@ -1,5 +1,6 @@
 // A network around the test: the namespace that plays the container's own ("outer"), which the test process
-// enters, and behind a link with a small MTU the world ("peer"). The machine's own network is left alone.
+// enters together with a mount and a uts namespace, and behind a link with a small MTU the world ("peer").
+// The machine's own network is left alone.
 #pragma once
 
 #include <string>
@@ -25,6 +26,8 @@ class OuterNetwork {
 
   private:
     UniqueFd own_;
+    UniqueFd own_mounts_;
+    UniqueFd own_names_;
     UniqueFd peer_;
 };
 

@@ -53,7 +53,7 @@ TEST_F(SpaceTest, ReapsOrphans) {
     ContainedEngine engine;
     ASSERT_TRUE(engine.start_space());
     (void)engine.inside("(sleep 0.05 &)");
-    EXPECT_EQ(engine.inside("sleep 0.3; grep -l 'State:.Z' /proc/[0-9]*/status").text, "");
+    EXPECT_EQ(engine.inside("sleep 0.3; grep -sl 'State:.Z' /proc/[0-9]*/status").text, "");
 }
 
 TEST_F(SpaceTest, EndsWithItsHolder) {

@@ -58,6 +58,12 @@ std::string host_address() {
         docker({"network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"}).out);
 }
 
+std::string engine_socket() {
+    const std::string host = environment("DOCKER_HOST", "unix:///var/run/docker.sock");
+    const std::string prefix = "unix://";
+    return host.starts_with(prefix) ? host.substr(prefix.size()) : "";
+}
+
 ContainerOptions dind(const Arguments& options, const Arguments& command) {
     ContainerOptions result{.options = {"--privileged", "-v", inner_folder() + ":/inner:ro"},
                             .image = dind_image(),

@@ -26,6 +26,9 @@ std::string inner_folder();
 // Where a container of this engine reaches a server that listens on the host.
 std::string host_address();
 
+// The engine's socket on this machine; empty when it is somewhere else.
+std::string engine_socket();
+
 // A privileged container of the DinD image with the inner images at /inner.
 ContainerOptions dind(const Arguments& options = {}, const Arguments& command = {});
 

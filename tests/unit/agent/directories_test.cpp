@@ -135,6 +135,20 @@ TEST_F(Directories, NameTheFixWhenTheVolumeIsNotWritable) {
     EXPECT_THAT(prepared.error().message(), HasSubstr("chown 1000:0"));
 }
 
+TEST_F(Directories, OfAnImageThatIsRootsServeTheWrapperToo) {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root, to work as somebody else";
+    fs::permissions(root_, fs::perms(0755));
+    fs::create_directory(root_ + "/home/run");
+    std::ofstream(root_ + "/home/run/.ignore") << "";
+    const auto prepared = prepare_directories(settings_, LaunchMode::Wrapper, Owner{1000, 0});
+    ASSERT_TRUE(prepared) << prepared.error().message();
+    struct stat status = {};
+    ASSERT_EQ(stat((root_ + "/home/run").c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 1000U);
+    ASSERT_EQ(stat((root_ + "/home/wrapper-config/wrapper-properties.conf").c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 0U);
+}
+
 TEST_F(Directories, ThatAreEmptyAndRootsAreGivenToTheAgent) {
     if (geteuid() != 0) GTEST_SKIP() << "needs root, to work as somebody else";
     fs::permissions(root_, fs::perms(0755));

@@ -143,6 +143,9 @@ TEST_F(NetworkPlan, D8_NoIp6tablesWhereTheKernelHasNone) {
 TEST_F(NetworkPlan, D10_ReadOnlyProcSysIsRemountedOrAnError) {
     host.network.proc_sys_read_only = true;
     EXPECT_TRUE(drafted().mounts.writable_proc_sys);
+    host.network.ip_forward_on = true;  // interfaces have sysctls of their own
+    EXPECT_TRUE(drafted().mounts.writable_proc_sys);
+    host.network.ip_forward_on = false;
     lose(sys::kCapSysAdmin);
     EXPECT_THAT(drafted(), FailsSaying("/proc/sys is read-only"));
 }

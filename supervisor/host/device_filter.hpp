@@ -1,0 +1,25 @@
+// Which devices the processes of a cgroup may open: a BPF program on a cgroup v2 directory
+// (BPF_PROG_TYPE_CGROUP_DEVICE). It counts for all groups below, whatever programs those add, since every
+// program on the way must agree. It stays until the cgroup is removed.
+//
+// Version 1 is left alone: there a restricted parent makes every inner container with --privileged fail, as
+// runc cannot then write "a" to devices.allow.
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "host/device_directory.hpp"
+
+namespace supervisor::host {
+
+// Making nodes is always allowed (image layers contain some, and overlay's whiteouts are nodes); opening only
+// those of `devices`, terminals, and nothing else.
+std::vector<bpf_insn> device_program(const std::vector<DeviceNode>& devices);
+
+Result<> attach_device_filter(const std::string& cgroup_directory, const std::vector<DeviceNode>& devices);
+
+}  // namespace supervisor::host
