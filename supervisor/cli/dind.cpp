@@ -167,6 +167,7 @@ engine::SpaceInputs Dind::space_inputs() const {
     for (const auto& device : split(context_.config.engine.devices, ',')) {
         if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
     }
+    if (plan_->plan.storage.driver == "fuse-overlayfs") inputs.devices.emplace_back("fuse");
     for (const auto& route : host.network.routes) {
         if (route.mask != 0)
             inputs.taken.push_back(

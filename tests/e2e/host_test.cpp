@@ -146,7 +146,7 @@ TEST_F(Host, EachOfTheRightsIsNamedWhenItIsMissing) {
 }
 
 TEST_F(Host, ReadOnlyRootIsEnough) {
-    const Container agent(dind({"--read-only"}, kSleep));
+    const Container agent(dind({"--read-only", "--tmpfs", "/root"}, kSleep));
     EXPECT_EQ(working_driver(agent), "overlay2") << agent.logs();
 }
 
