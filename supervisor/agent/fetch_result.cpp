@@ -29,6 +29,7 @@ std::string render_fetch_result(const FetchResult& result) {
     json::array properties;
     for (const auto& property : result.status.extra_properties) properties.emplace_back(property);
     object["extra_properties"] = std::move(properties);
+    object["checked_sum"] = result.checked_sum;
     object["in_place"] = result.in_place;
     object["baked"] = result.baked;
     object["fetched"] = result.fetched;
@@ -54,6 +55,9 @@ Result<FetchResult> parse_fetch_result(std::string_view line) {
             if (property.is_string())
                 result.status.extra_properties.emplace_back(property.as_string().c_str());
         }
+    }
+    if (const auto* sum = object->if_contains("checked_sum"); sum && sum->is_string()) {
+        result.checked_sum = sum->as_string().c_str();
     }
     result.in_place = static_cast<int>(number_at(*object, "in_place"));
     result.baked = static_cast<int>(number_at(*object, "baked"));

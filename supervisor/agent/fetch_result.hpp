@@ -12,6 +12,8 @@ namespace supervisor::agent {
 
 struct FetchResult {
     ServerStatus status;
+    // Content sum of the file that was to be checked; "" when there was none.
+    std::string checked_sum;
     // For the log: how many files came from where.
     int in_place = 0;
     int baked = 0;

@@ -80,14 +80,16 @@ Result<AotRecord> parse_aot_record(std::string_view text) {
         } else if (key == "size") {
             SUPERVISOR_TRY_ASSIGN(size, parse_unsigned(value));
             record.size = size;
+        } else if (key == "sum") {
+            record.sum = value;
         } else if (key == "flag") {
             record.flags.emplace_back(value);
         } else {
             return fail("'" + printable(line) + "' does not belong into the record of an AOT cache");
         }
     }
-    if (record.jre.empty() || record.size == 0)
-        return fail("the record of the AOT cache lacks its JRE or size");
+    if (record.jre.empty() || record.size == 0 || record.sum.empty())
+        return fail("the record of the AOT cache lacks its JRE, size or sum");
     return record;
 }
 
@@ -101,7 +103,7 @@ std::string jre_version(std::string_view release) {
 }
 
 AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
-                     std::string_view jre) {
+                     std::string_view jre, std::string_view sum) {
     if (!cache) return {false, "there is no AOT cache"};
     const auto& record = cache->record;
     if (record.jre != jre) {
@@ -113,7 +115,8 @@ AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std
     if (without_properties(flags) != without_properties(record.flags)) {
         return {false, "the AOT cache was trained with other JVM flags: " + join(record.flags, " ")};
     }
-    return {true, "AOT cache " + cache->path};
+    if (record.sum != sum) return {false, "the AOT cache is damaged"};
+    return {true, "using " + cache->path};
 }
 
 }  // namespace supervisor::agent

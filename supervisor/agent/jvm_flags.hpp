@@ -23,11 +23,12 @@ std::vector<std::string> default_bootstrapper_flags();
 std::vector<std::string> agent_flags(const Settings& settings);
 std::vector<std::string> bootstrapper_flags(const Settings& settings);
 
-// What is recorded beside an AOT cache when it is trained, as text: "jre=…", "size=…", then one "flag=…" a
-// line.
+// What is recorded beside an AOT cache when it is trained, as text: "jre=…", "size=…", "sum=…", then one
+// "flag=…" a line.
 struct AotRecord {
     std::string jre;
     std::uint64_t size = 0;
+    std::string sum;  // of its contents, as the fetcher computes it
     std::vector<std::string> flags;
 };
 Result<AotRecord> parse_aot_record(std::string_view text);
@@ -48,7 +49,8 @@ struct AotVerdict {
 // Only for the flags and the JRE that it was trained with: an unfit cache makes the JVM print errors and
 // costs time. Plain system properties (-D, but not -Djava. and -Djdk.) do not count as flags here: the JVM
 // does not look at them when it maps a cache.
+// `sum` is that of the cache's contents now: a JVM that maps a damaged cache aborts.
 AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
-                     std::string_view jre);
+                     std::string_view jre, std::string_view sum);
 
 }  // namespace supervisor::agent

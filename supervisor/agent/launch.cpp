@@ -81,6 +81,7 @@ Command fetcher_command(const Settings& settings, const ServerAccess& access, co
                     environment,
                     settings.working_directory};
     add_option(command.argv, "--baked", facts.baked_directory);
+    if (settings.use_aot && facts.aot) add_option(command.argv, "--check", facts.aot->path);
     add_option(command.argv, "--verification", to_string(access.verification));
     add_option(command.argv, "--root-certificates", access.root_certificates);
     add_option(command.argv, "--client-certificate", access.client_certificate);
@@ -95,7 +96,7 @@ DirectLaunch direct_command(const Settings& settings, const ServerAccess& access
     const auto flags = agent_flags(settings);
     auto effective = flags;
     append(effective, settings.inherited_jvm_flags);
-    auto aot = settings.use_aot ? judge_aot(facts.aot, effective, facts.jre)
+    auto aot = settings.use_aot ? judge_aot(facts.aot, effective, facts.jre, fetched.checked_sum)
                                 : AotVerdict{false, "the AOT cache is switched off"};
     std::vector<std::string> argv = {java_of(settings)};
     if (aot.use) argv.push_back("-XX:AOTCache=" + facts.aot->path);

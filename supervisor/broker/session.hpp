@@ -72,7 +72,6 @@ class Session : public Connection::Observer,
     std::shared_ptr<Connection> client_;
     State state_ = State::Head;
     std::string input_;
-    bool input_ended_ = false;
     bool processing_ = false;
     ExchangePtr exchange_;
     BodyReader body_;

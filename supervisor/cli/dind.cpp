@@ -167,6 +167,7 @@ engine::SpaceInputs Dind::space_inputs() const {
     for (const auto& device : split(context_.config.engine.devices, ',')) {
         if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
     }
+    if (plan_->plan.storage.driver == "fuse-overlayfs") inputs.devices.emplace_back("fuse");
     for (const auto& route : host.network.routes) {
         if (route.mask != 0)
             inputs.taken.push_back(
@@ -253,6 +254,8 @@ proc::ChildPlan Dind::helper_plan(const std::vector<std::string>& words) const {
 void Dind::start() {
     // The agent was spawned before this: it needs no part of the space that is still being made.
     if (auto finished = space_.finish(); !finished) return context_.events.failed(finished.error().message());
+    // Who attaches to the container gets the network of its first process, and wants to be where jobs are.
+    if (auto entered = space_.enter_network(); !entered) log::warn(kComponent, entered.error().message());
     engine_->start();
     if (broker_) broker_->start();
 }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kVersionFile = "/usr/local/share/gocd-supervisor/dockerd-version";
 // What jobs bind into their containers lies here; the engine must see it with the right owners.
-const std::vector<std::string> kAgentDirectories = {"/go-working-dir", "/godata", "/home/go"};
+const std::vector<std::string> kAgentDirectories = {"/go-working-dir", "/godata", "/home/go", "/tmp"};
 
 std::vector<std::string> comma_list(const std::string& text) {
     std::vector<std::string> values;

@@ -10,6 +10,7 @@
 #include "cli/program.hpp"
 #include "cli/stop_budget.hpp"
 #include "cli/supervisor.hpp"
+#include "host/mounts.hpp"
 #include "sys/files.hpp"
 
 namespace supervisor::cli {
@@ -90,6 +91,7 @@ Supervisor::Outcome Supervisor::set_up_loop() {
     if (!spawner) return failure(kExitInternal, spawner.error());
     spawner_ = std::move(*spawner);
     processes_ = std::make_unique<service::RealProcesses>(*loop_, *spawner_, reaper_);
+    (void)host::ensure_writable("/run");  // what cannot be written is reported by whoever needs it
     status_.emplace(*loop_, kRunDirectory, [this] { return status_model(); });
     status_->remove();  // an earlier life of this container may have ended as "ready"
     if (auto made = sys::make_directories(kRunDirectory); !made) {
@@ -165,7 +167,7 @@ Supervisor::Outcome Supervisor::set_up_payload() {
     }
     AgentPayloadContext context{*loop_,   *processes_, invocation_.config, environment_,
                                 account_, *hardening_, docker_.get()};
-    auto agent = AgentPayload::create(std::move(context), payload_events());
+    auto agent = AgentPayload::create(context, payload_events());
     if (!agent) return tl::unexpected<Failure>(std::move(agent).error());
     payload_ = std::move(*agent);
     return {};

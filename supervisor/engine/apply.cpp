@@ -25,7 +25,7 @@ Result<> make_links(const std::string& directory,
 
 Result<> make_engine_directories(const EngineSettings& settings, const EnginePaths& paths) {
     SUPERVISOR_TRY(sys::make_directories(settings.run_directory + "/engine", 0711));
-    SUPERVISOR_TRY(sys::make_directories(settings.data_root, 0710));
+    SUPERVISOR_TRY(sys::make_directories(settings.data_root, 0711));
     SUPERVISOR_TRY(sys::make_directories(settings.exec_root, 0711));
     return sys::make_directories(paths.containerd_state, 0711);
 }

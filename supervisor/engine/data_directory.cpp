@@ -77,7 +77,9 @@ std::string describe_holder(std::string_view host_name, std::chrono::system_cloc
 }
 
 Result<DataDirectory> DataDirectory::lock(const std::string& path, const std::string& holder) {
-    SUPERVISOR_TRY(sys::make_directories(path, 0710));
+    // The root of a contained engine is somebody else out here and must get through to what is its own;
+    // dockerd closes its part itself.
+    SUPERVISOR_TRY(sys::make_directories(path, 0711));
     auto locked = sys::lock_directory(path);
     if (!locked) return fail(locked.error(), "data directory");
     if (!*locked) {

@@ -116,6 +116,7 @@ struct EngineSpace::Contained {
     SpaceNetwork network;
     FirewallPrograms firewall;
     SharedDirectories directories;
+    UniqueFd outer_network;  // while the supervisor is in the engine's
 };
 
 // What caps mode puts on every process of the engine.
@@ -228,6 +229,14 @@ Result<> EngineSpace::finish(Milliseconds patience) {
     return {};
 }
 
+Result<> EngineSpace::enter_network() {
+    if (!contained_) return {};
+    SUPERVISOR_TRY_ASSIGN(own, host::current_network_namespace());
+    SUPERVISOR_TRY(host::enter_network_namespace(contained_->holder.descriptor(CLONE_NEWNET)));
+    contained_->outer_network = std::move(own);
+    return {};
+}
+
 void EngineSpace::place(proc::ChildPlan& child) const {
     if (restricted_) {
         child.namespaces.push_back({restricted_->mounts.descriptor(CLONE_NEWNS), CLONE_NEWNS});
@@ -260,6 +269,8 @@ void EngineSpace::kill_all() const noexcept {
 Result<> EngineSpace::remove() {
     if (!contained_) return {};
     kill_all();
+    if (contained_->outer_network)
+        SUPERVISOR_TRY(host::enter_network_namespace(contained_->outer_network.get()));
     auto removed = contained_->network.remove(*spawner_);
     contained_.reset();
     if (!removed) return fail(removed.error(), "remove the engine's network");

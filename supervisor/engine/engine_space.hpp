@@ -72,6 +72,11 @@ class EngineSpace {
     // For the agent, its jobs and interactive shells: the engine's network, nothing else.
     void place_agent(proc::ChildPlan& child) const;
 
+    // Moves the calling process into the engine's network, after finish(): who attaches to the container
+    // (docker exec, kubectl exec) lands in the network of its first process, and wants to be where jobs are.
+    // remove() moves it back.
+    Result<> enter_network();
+
     ContainmentMode mode() const noexcept { return mode_; }
     // The holder: reaped by the caller. 0 in other modes than userns.
     pid_t holder() const noexcept;

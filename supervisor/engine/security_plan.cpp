@@ -79,7 +79,7 @@ void plan_mounts(const PlanInput& input, EnginePlan& plan) {
         decide(plan, Verdict::Ok, "mounts", "makes / shared", "-v …:rshared in inner containers needs it");
     if (host.root_read_only) plan_read_only_root(host, plan);
     plan_proc_sys(host, plan);
-    plan.mounts.make_kmsg = !host.kmsg.exists && host.process.can(sys::kCapMknod) && !host.root_read_only;
+    plan.mounts.make_kmsg = host.kmsg.can_be_made();
 }
 
 void plan_security(const PlanInput& input, EnginePlan& plan) {

@@ -121,6 +121,15 @@ Result<> wait_for(const proc::Child& child, Milliseconds patience) {
     return {};
 }
 
+// Docker writes ndots:0 into the resolv.conf of a container in a user-defined network. An inner engine that
+// inherits it takes it for the user's wish and stops passing names without a dot on.
+std::string without_ndots0(std::string_view line) {
+    std::vector<std::string> kept;
+    for (const auto& word : split_words(line))
+        if (word != "ndots:0") kept.emplace_back(word);
+    return kept.size() < 2 ? std::string() : join(kept, " ") + "\n";
+}
+
 }  // namespace
 
 Result<LinkPlan> plan_link(const std::vector<Ipv4Range>& taken, unsigned mtu, bool ipv6) {
@@ -205,6 +214,8 @@ std::string engine_resolv_conf(const std::string& outer_text, const LinkPlan& li
         const bool server = words.size() >= 2 && words[0] == "nameserver";
         if (server && link.resolver && words[1] == link.resolver->address) {
             text += "nameserver " + link.outer_address + "\n";
+        } else if (link.resolver && !words.empty() && words[0] == "options") {
+            text += without_ndots0(line);
         } else if (!server || !is_ipv4_loopback(words[1])) {
             text += std::string(line) + "\n";
         }

@@ -10,7 +10,6 @@
 
 #include "base/strings.hpp"
 #include "engine/plan.hpp"
-#include "sys/capabilities.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -38,10 +37,12 @@ std::string obstacle(const std::string& driver, const host::HostFacts& host) {
     }
     if (driver == "fuse-overlayfs") {
         if (!host.has_program("fuse-overlayfs")) return "the program fuse-overlayfs is not installed";
-        if (host.fuse.usable()) return {};
+        if (host.fuse.usable() || host.fuse.can_be_made()) return {};
         if (!host.machine.has_filesystem("fuse")) return "this kernel has no fuse";
-        if (host.fuse.exists) return "/dev/fuse does not open";
-        return host.process.can(sys::kCapMknod) ? "" : "there is no /dev/fuse";
+        const auto why = errno_text(host.fuse.open_error);
+        return host.fuse.exists
+                   ? fmt::format("/dev/fuse does not open ({})", why)
+                   : fmt::format("there is no /dev/fuse and none can be made ({}): --device /dev/fuse", why);
     }
     if (driver == "btrfs" || driver == "zfs") {
         if (storage.type != driver)

@@ -53,8 +53,10 @@ struct StorageFacts {
 
 struct DeviceFacts {
     bool exists = false;
-    int open_error = 0;  // errno of open(O_RDWR); 0: it opens
+    // errno of open(O_RDWR) on it, or on a node that was made to try where it does not exist; 0: it opens.
+    int open_error = 0;
     bool usable() const { return exists && open_error == 0; }
+    bool can_be_made() const { return !exists && open_error == 0; }
 };
 
 struct SecurityFacts {

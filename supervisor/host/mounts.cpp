@@ -75,6 +75,15 @@ Result<> mount_tmpfs(const std::string& path, const std::string& options, UndoLo
     return mount_logged("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options, undo);
 }
 
+Result<> ensure_writable(const std::string& path) {
+    struct statvfs status {};
+    if (::statvfs(path.c_str(), &status) != 0) return fail(system_error("examine", path));
+    if ((status.f_flag & ST_RDONLY) == 0) return {};
+    if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") != 0)
+        return fail(system_error("mount tmpfs at", path));
+    return {};
+}
+
 Result<> make_character_device(const std::string& path, unsigned major_number, unsigned minor_number,
                                mode_t mode, UndoLog& undo) {
     if (::mknod(path.c_str(), S_IFCHR | mode, ::makedev(major_number, minor_number)) != 0) {

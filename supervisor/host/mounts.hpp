@@ -41,7 +41,10 @@ Result<> make_shared(const std::string& path);
 
 Result<> mount_securityfs(UndoLog& undo);
 Result<> mount_tmpfs(const std::string& path, const std::string& options, UndoLog& undo);
-// Makes a character device, 0 if it exists. An existing node stays, and is not undone.
+// Where `path` is on a read-only file system (docker run --read-only), a small tmpfs is put over it, if that
+// is allowed. Not undone: it is for what must be writable from the first moment to the last.
+Result<> ensure_writable(const std::string& path);
+// Makes a character device. An existing node stays, and is not undone.
 Result<> make_character_device(const std::string& path, unsigned major_number, unsigned minor_number,
                                mode_t mode, UndoLog& undo);
 

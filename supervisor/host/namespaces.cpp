@@ -210,11 +210,20 @@ int NamespaceHolder::descriptor(int type) const noexcept {
     return -1;
 }
 
-Result<> write_in_network_namespace(int network_namespace, const std::string& path, std::string_view text) {
-    SUPERVISOR_TRY_ASSIGN(own, sys::open_file("/proc/self/ns/net", O_RDONLY));
+Result<UniqueFd> current_network_namespace() {
+    return sys::open_file("/proc/self/ns/net", O_RDONLY);
+}
+
+Result<> enter_network_namespace(int network_namespace) {
     if (::setns(network_namespace, CLONE_NEWNET) != 0) return fail(system_error("enter network namespace"));
+    return {};
+}
+
+Result<> write_in_network_namespace(int network_namespace, const std::string& path, std::string_view text) {
+    SUPERVISOR_TRY_ASSIGN(own, current_network_namespace());
+    SUPERVISOR_TRY(enter_network_namespace(network_namespace));
     auto written = sys::write_existing(path, text);
-    if (::setns(own.get(), CLONE_NEWNET) != 0) return fail(system_error("return to own network namespace"));
+    SUPERVISOR_TRY(enter_network_namespace(own.get()));
     return written;
 }
 

@@ -112,6 +112,10 @@ class NamespaceHolder {
     int failed_step_ = -1;
 };
 
+// The network namespace that the caller is in, and how to go to another.
+Result<UniqueFd> current_network_namespace();
+Result<> enter_network_namespace(int network_namespace);
+
 // Writes to a file of /proc/sys/net as it is in that network namespace. For single-threaded callers: it moves
 // the caller there and back.
 Result<> write_in_network_namespace(int network_namespace, const std::string& path, std::string_view text);

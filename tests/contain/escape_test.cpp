@@ -152,7 +152,8 @@ std::string cell(const std::string& result, const std::string& without_containme
 }
 
 TEST_F(EscapeTest, WritesTheTable) {
-    // docs/security.md holds what this wrote last; run in the build directory it leaves a copy to compare with.
+    // docs/security.md holds what this wrote last; run in the build directory it leaves a copy to compare
+    // with.
     const char* asked = std::getenv("ESCAPE_TABLE");
     const std::string path = asked == nullptr ? "escape-table.md" : asked;
     std::vector<Rows> columns;

@@ -128,6 +128,16 @@ TEST_F(SpaceTest, MovesDirectoriesThatCannotBeMapped) {
     EXPECT_FALSE(sys::exists(home + "/new")) << "the mount is gone";
 }
 
+TEST_F(SpaceTest, TheSupervisorCanLiveInTheEnginesNetwork) {
+    ContainedEngine engine;
+    ASSERT_TRUE(engine.start_space());
+    ASSERT_TRUE(engine.space().enter_network());
+    EXPECT_THAT(engine.outside("ip addr").text, HasSubstr(engine.space().link()->inner_address));
+    engine.stop();
+    EXPECT_THAT(engine.outside("ip addr").text, HasSubstr(OuterNetwork::kOuter));
+    EXPECT_THAT(engine.outside("ip addr").text, Not(HasSubstr("engine0")));
+}
+
 TEST_F(SpaceTest, SharesTheSocketWithContainers) {
     ContainedEngine engine;
     ASSERT_TRUE(engine.start_space());

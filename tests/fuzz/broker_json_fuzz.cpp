@@ -1,5 +1,5 @@
-// The JSON guard: what it lets through must parse, to a value in which every key was seen once, and must be stable
-// when it is written and read again.
+// The JSON guard: what it lets through must parse, to a value in which every key was seen once, and must be
+// stable when it is written and read again.
 #include <cstdint>
 #include <cstdlib>
 

@@ -8,9 +8,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <thread>
 
 #include "agent/console_logging.hpp"
+#include "agent/fetch/content_sum.hpp"
 #include "agent/fetch/fetcher.hpp"
 #include "agent/fetch/options.hpp"
 #include "agent/jvm_flags.hpp"
@@ -49,7 +51,12 @@ FetchResult fetch_until_done(const Options& options) {
 
 int run(const Options& options) {
     const auto start = std::chrono::steady_clock::now();
-    const auto result = fetch_until_done(options);
+    // Beside the work for the server: reading the file also brings it into memory for the JVM.
+    auto checked = std::async(std::launch::async, [&] {
+        return options.check.empty() ? std::string() : content_sum(options.check).value_or(std::string());
+    });
+    auto result = fetch_until_done(options);
+    result.checked_sum = checked.get();
     const auto took = std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - start);
     say("agent files: " + std::to_string(result.in_place) + " in place, " + std::to_string(result.baked) +
         " from the image, " + std::to_string(result.fetched) + " fetched (" +
@@ -58,7 +65,15 @@ int run(const Options& options) {
     return std::fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int print(Options::Print what) {
+int print_sum(const std::string& path) {
+    const auto sum = content_sum(path);
+    if (!sum) say("gocd-agent-fetch: " + sum.error().message());
+    return sum && std::printf("%s\n", sum->c_str()) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int print(const Options& options) {
+    const auto what = options.print;
+    if (what == Options::Print::Sum) return print_sum(options.check);
     if (what == Options::Print::ConsoleLogging) return std::printf("%s", kConsoleLogging.data()) < 0;
     for (const auto& flag : agent_flags({})) std::printf("%s\n", flag.c_str());
     return std::fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -75,5 +90,5 @@ int main(int argc, char** argv) {
         say("gocd-agent-fetch: " + options.error().message());
         return 64;
     }
-    return options->print == Options::Print::Nothing ? run(*options) : print(options->print);
+    return options->print == Options::Print::Nothing ? run(*options) : print(*options);
 }

@@ -29,6 +29,7 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
         {"--server", &options.server},
         {"--directory", &options.directory},
         {"--baked", &options.baked},
+        {"--check", &options.check},
         {"--root-certificates", &options.access.root_certificates},
         {"--client-certificate", &options.access.client_certificate},
         {"--client-key", &options.access.client_key},
@@ -38,6 +39,10 @@ Result<Options> parse_options(const std::vector<std::string>& arguments) {
     const auto only = arguments.size() == 1 ? arguments.front() : std::string();
     if (only == "--default-jvm-flags") options.print = Options::Print::JvmFlags;
     if (only == "--console-logging") options.print = Options::Print::ConsoleLogging;
+    if (arguments.size() == 2 && arguments.front() == "--sum") {
+        options.print = Options::Print::Sum;
+        options.check = arguments.back();
+    }
     if (options.print != Options::Print::Nothing) return options;
     for (std::size_t i = 0; i < arguments.size(); i += 2) {
         const auto& name = arguments[i];

@@ -15,11 +15,12 @@ struct Options {
     std::string directory;  // the agent's working directory
     std::string baked;      // directory with files and their md5 list; "" for none
     ServerAccess access;
+    std::string check;  // a file whose content sum belongs into the result; "" for none
     // So long without a single byte, and a transfer is given up.
     std::chrono::seconds stall{30};
     // Instead of fetching: print what an agent that nobody has configured gets. Whoever trains an AOT cache
-    // needs exactly this.
-    enum class Print { Nothing, JvmFlags, ConsoleLogging };
+    // needs exactly this. Sum prints that of the file `check`.
+    enum class Print { Nothing, JvmFlags, ConsoleLogging, Sum };
     Print print = Print::Nothing;
 };
 

@@ -87,6 +87,7 @@ TEST(FetchResult, SurvivesItsLine) {
     FetchResult result;
     result.status = *parse_server_status(good_headers());
     result.status.extra_properties = {"a=b c", "d=\"e\""};
+    result.checked_sum = "0123";
     result.baked = 2;
     result.fetched = 1;
     result.bytes_fetched = 41'000'000;
@@ -96,6 +97,7 @@ TEST(FetchResult, SurvivesItsLine) {
     EXPECT_EQ(back->status.tfs_md5, sum('d'));
     EXPECT_EQ(back->status.extra_properties, result.status.extra_properties);
     EXPECT_EQ(back->baked, 2);
+    EXPECT_EQ(back->checked_sum, "0123");
     EXPECT_EQ(back->bytes_fetched, 41'000'000U);
     EXPECT_FALSE(parse_fetch_result("nonsense"));
     EXPECT_FALSE(parse_fetch_result("[]"));

@@ -86,7 +86,7 @@ TEST(DirectCommand, UsesAFitAotCacheUnlessSwitchedOff) {
     auto settings = settings_for();
     auto facts = full_image();
     facts.jre = "25";
-    facts.aot = AotCache{"/go-agent/agent.aot", {"25", 7, agent_flags(settings)}, 7};
+    facts.aot = AotCache{"/go-agent/agent.aot", {"25", 7, "", agent_flags(settings)}, 7};
     EXPECT_EQ(direct_command(settings, {}, facts, fetched(), {}).command.argv[1],
               "-XX:AOTCache=/go-agent/agent.aot");
     settings.inherited_jvm_flags = {"-Dplain=1"};

@@ -118,7 +118,9 @@ TEST(Rules, RemovalUndoesEveryJump) {
 TEST(ResolvConf, NamesTheGatewayInsteadOfALoopbackResolver) {
     const auto text =
         engine_resolv_conf("search ci.example\nnameserver 127.0.0.11\noptions ndots:0\n", with_resolver());
-    EXPECT_EQ(text, "search ci.example\nnameserver 10.77.213.1\noptions ndots:0\n");
+    EXPECT_EQ(text, "search ci.example\nnameserver 10.77.213.1\n");
+    EXPECT_EQ(engine_resolv_conf("nameserver 127.0.0.11\noptions edns0 ndots:0\n", with_resolver()),
+              "nameserver 10.77.213.1\noptions edns0\n");
 }
 
 TEST(ResolvConf, KeepsServersThatTheEngineCanReach) {

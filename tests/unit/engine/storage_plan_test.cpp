@@ -103,8 +103,10 @@ TEST_F(StoragePlan, A12_MissingFuseDeviceIsMadeWhereThatIsAllowed) {
     host.programs["fuse-overlayfs"] = "/usr/bin/fuse-overlayfs";
     host.fuse.exists = false;
     EXPECT_TRUE(drafted().storage.make_fuse_device);
-    lose(sys::kCapMknod);
-    EXPECT_EQ(drafted().storage.driver, "vfs");
+    host.fuse.open_error = EPERM;
+    const auto plan = drafted();
+    EXPECT_EQ(plan.storage.driver, "vfs");
+    EXPECT_THAT(plan, Warns("--device /dev/fuse"));
 }
 
 TEST_F(StoragePlan, A15_ZfsNeedsItsProgram) {

@@ -59,6 +59,13 @@ TEST_F(ProbeTest, ReadsProgramsAndVariables) {
     EXPECT_EQ(facts.network.service_address, "10.96.0.1");
 }
 
+TEST(DeviceFactsTest, CanBeMadeOnlyWhereTheTrialOpened) {
+    EXPECT_TRUE((DeviceFacts{false, 0}.can_be_made()));
+    EXPECT_FALSE((DeviceFacts{false, EPERM}.can_be_made()));
+    EXPECT_FALSE((DeviceFacts{true, 0}.can_be_made()));
+    EXPECT_FALSE((DeviceFacts{true, EPERM}.usable()));
+}
+
 TEST(OverlayProbeTest, SaysWhereItEnded) {
     EXPECT_EQ(OverlayExperiment("/proc").finish().stage, OverlayStage::Scratch);
     EXPECT_THAT(describe({OverlayStage::Mount, EINVAL}), ::testing::HasSubstr("Invalid argument"));
