@@ -49,8 +49,9 @@ std::string built_id(std::string_view line) {
     for (const std::string_view mark : {"{\"aux\":{\"ID\":\"", "{\"stream\":\""}) {
         if (!line.starts_with(mark)) continue;
         const auto id = line.substr(mark.size(), kIdLength);
-        const bool whole = id.size() == kIdLength && id.starts_with(kHash) &&
-                           id.substr(kHash.size()).find_first_not_of("0123456789abcdef") == std::string_view::npos;
+        const bool whole =
+            id.size() == kIdLength && id.starts_with(kHash) &&
+            id.substr(kHash.size()).find_first_not_of("0123456789abcdef") == std::string_view::npos;
         if (whole) return std::string(id);
     }
     return {};

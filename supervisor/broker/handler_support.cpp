@@ -6,8 +6,6 @@
 namespace supervisor::broker {
 namespace {
 
-constexpr std::size_t kMaxPattern = 256;
-
 Result<std::vector<std::string>> filter_values(const json::value& value) {
     std::vector<std::string> out;
     if (value.is_array()) {
@@ -137,31 +135,6 @@ std::string to_query_value(const Filters& filters) {
 
 void add_owner(Filters& filters, const Owner& owner) {
     filters["label"].push_back(std::string(kAgentLabel) + "=" + owner.agent_id);
-}
-
-NamePatterns::NamePatterns(Filters& filters) {
-    const auto taken = filters.extract("name");
-    if (taken.empty()) return;
-    for (const auto& text : taken.mapped()) {
-        try {
-            if (text.size() > kMaxPattern) throw std::regex_error(std::regex_constants::error_complexity);
-            patterns_.emplace_back(text, std::regex::ECMAScript);
-        } catch (const std::regex_error&) {
-            patterns_.emplace_back("(?!)");  // matches nothing; the plain text may
-            plain_.push_back(text);
-        }
-    }
-}
-
-bool NamePatterns::match(const std::string& name) const {
-    for (const auto& pattern : patterns_) {
-        // The engine matches the name with and without its slash.
-        if (std::regex_search(name, pattern) || std::regex_search("/" + name, pattern)) return true;
-    }
-    for (const auto& text : plain_) {
-        if (name.find(text) != std::string::npos) return true;
-    }
-    return false;
 }
 
 std::string with_tag(const std::string& reference) {

@@ -3,12 +3,12 @@
 
 #include <functional>
 #include <optional>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "broker/broker_core.hpp"
 #include "broker/handlers.hpp"
+#include "broker/name_patterns.hpp"
 
 namespace supervisor::broker {
 
@@ -38,25 +38,10 @@ void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object bo
 
 // ---- filters ----
 
-// The query's "filters" in one form: key → values.
-using Filters = std::map<std::string, std::vector<std::string>>;
 // Answers 400 itself when they are malformed.
 std::optional<Filters> parse_filters(const ExchangePtr& exchange);
 std::string to_query_value(const Filters& filters);
 void add_owner(Filters& filters, const Owner& owner);
-
-// Name patterns are the job's; they are matched against names as the job knows them.
-class NamePatterns {
-  public:
-    // Takes "name" out of the filters. A pattern that is no regular expression is matched as plain text.
-    explicit NamePatterns(Filters& filters);
-    bool empty() const { return patterns_.empty(); }
-    bool match(const std::string& name) const;
-
-  private:
-    std::vector<std::regex> patterns_;
-    std::vector<std::string> plain_;
-};
 
 // "alpine" is "alpine:latest"; digests and ids stay.
 std::string with_tag(const std::string& reference);

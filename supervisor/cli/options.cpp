@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+// std::regex costs PID 1 start-up time and memory that these few patterns are not worth.
+#define CXXOPTS_NO_REGEX true
 #include <cxxopts.hpp>
 #include <sstream>
 

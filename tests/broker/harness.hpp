@@ -71,7 +71,8 @@ class Harness {
         engine_ = std::move(*sys::listen_unix(directory_ + "/engine", {::getuid(), ::getgid(), 0600}));
         listener_ = std::move(*sys::listen_unix(directory_ + "/broker", {::getuid(), ::getgid(), 0600}));
         loop_ = std::move(*loop::EventLoop::create(clock_));
-        engine_watch_ = std::move(*loop_->watch(engine_.get(), EPOLLIN, [this](std::uint32_t) { accept_engine(); }));
+        engine_watch_ =
+            std::move(*loop_->watch(engine_.get(), EPOLLIN, [this](std::uint32_t) { accept_engine(); }));
         Config config;
         config.host_socket = directory_ + "/engine";
         config.listen_path = directory_ + "/broker";
@@ -124,7 +125,9 @@ class Harness {
     const std::string& directory() const { return directory_; }
 
     static std::string json_reply(std::string_view body, int status = 200) {
-        return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+        return "HTTP/1.1 " + std::to_string(status) +
+               " X\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+               "\r\n\r\n" + std::string(body);
     }
 
   private:
@@ -143,7 +146,8 @@ class Harness {
             char buffer[65536];
             if (!connection.fd) continue;
             const auto got = sys::read_some(connection.fd.get(), buffer, sizeof buffer);
-            if (got.outcome == sys::Transfer::Ended || got.outcome == sys::Transfer::Broken) connection.ended = true;
+            if (got.outcome == sys::Transfer::Ended || got.outcome == sys::Transfer::Broken)
+                connection.ended = true;
             if (got.outcome != sys::Transfer::Moved) continue;
             last_ = i;
             connection.received.append(buffer, got.bytes);
@@ -155,7 +159,8 @@ class Harness {
         const auto end = connection.received.find("\r\n\r\n");
         if (end == std::string::npos || connection.received.find("chunked\r\n") < end) return;
         const auto mark = connection.received.find("Content-Length: ");
-        const auto length = mark < end ? static_cast<std::size_t>(std::atol(connection.received.c_str() + mark + 16)) : 0;
+        const auto length =
+            mark < end ? static_cast<std::size_t>(std::atol(connection.received.c_str() + mark + 16)) : 0;
         if (connection.received.size() < end + 4 + length) return;
         const auto request = connection.received.substr(0, end + 4 + length);
         requests.push_back(request);

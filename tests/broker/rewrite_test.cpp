@@ -29,12 +29,17 @@ class Rewriting : public testing::Test {
     std::string hidden(const std::string& name) { return harness.broker().names().hidden(name); }
     std::string ask(const std::string& line, const std::string& body = {}) {
         auto client = harness.client();
-        client.send(line + " HTTP/1.1\r\nHost: x\r\n" + (body.empty() ? "" : "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n") + "\r\n" + body);
+        client.send(line + " HTTP/1.1\r\nHost: x\r\n" +
+                    (body.empty() ? ""
+                                  : "Content-Type: application/json\r\nContent-Length: " +
+                                        std::to_string(body.size()) + "\r\n") +
+                    "\r\n" + body);
         harness.settle();
         return client.received();
     }
     bool heard(const std::string& start) const {
-        return std::any_of(harness.requests.begin(), harness.requests.end(), [&](const std::string& request) { return request.starts_with(start); });
+        return std::any_of(harness.requests.begin(), harness.requests.end(),
+                           [&](const std::string& request) { return request.starts_with(start); });
     }
     std::string last() const { return harness.requests.empty() ? std::string() : harness.requests.back(); }
 
@@ -48,14 +53,21 @@ class Trusted : public Rewriting {
 };
 
 TEST_F(Rewriting, ListsAreAskedForOwnObjectsAndShownPlain) {
-    replies = {{"/containers/json", Harness::json_reply(R"([{"Id":"1","Names":["/)" + hidden("db") + R"("]}])")}};
-    EXPECT_THAT(ask("GET /containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D"), HasSubstr(R"("Names":["/db"])"));
-    EXPECT_THAT(last(), StartsWith("GET /v1.41/containers/json?all=1&filters=" + percent_encode(R"({"label":{"a=b":true,"org.gocd.agent.id=agent":true}})") + " "));
+    replies = {
+        {"/containers/json", Harness::json_reply(R"([{"Id":"1","Names":["/)" + hidden("db") + R"("]}])")}};
+    EXPECT_THAT(ask("GET /containers/json?all=1&filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D"),
+                HasSubstr(R"("Names":["/db"])"));
+    EXPECT_THAT(last(),
+                StartsWith("GET /v1.41/containers/json?all=1&filters=" +
+                           percent_encode(R"({"label":{"a=b":true,"org.gocd.agent.id=agent":true}})") + " "));
 }
 
 TEST_F(Rewriting, NamePatternsAreMatchedAgainstPlainNames) {
-    replies = {{"/containers/json", Harness::json_reply(R"([{"Id":"1","Names":["/)" + hidden("db") + R"("]},{"Id":"2","Names":["/)" + hidden("db2") + R"("]}])")}};
-    const auto answer = ask("GET /containers/json?limit=1&filters=" + percent_encode(R"({"name":["^/db2$"]})"));
+    replies = {{"/containers/json",
+                Harness::json_reply(R"([{"Id":"1","Names":["/)" + hidden("db") +
+                                    R"("]},{"Id":"2","Names":["/)" + hidden("db2") + R"("]}])")}};
+    const auto answer =
+        ask("GET /containers/json?limit=1&filters=" + percent_encode(R"({"name":["^/db2$"]})"));
     EXPECT_THAT(answer, HasSubstr("/db2"));
     EXPECT_THAT(answer, Not(HasSubstr("\"/db\"")));
     EXPECT_THAT(last(), Not(HasSubstr("limit")));
@@ -68,27 +80,38 @@ TEST_F(Rewriting, ReferencesBecomeFullIds) {
 }
 
 TEST_F(Rewriting, StrangersDoNotExist) {
-    replies = {{"/containers/json", Harness::json_reply("[]")}, {"/networks?", Harness::json_reply("[]")}, {"/volumes?", Harness::json_reply("{}")}};
-    EXPECT_THAT(ask("GET /containers/stranger/json"), HasSubstr(R"({"message":"No such container: stranger"})"));
+    replies = {{"/containers/json", Harness::json_reply("[]")},
+               {"/networks?", Harness::json_reply("[]")},
+               {"/volumes?", Harness::json_reply("{}")}};
+    EXPECT_THAT(ask("GET /containers/stranger/json"),
+                HasSubstr(R"({"message":"No such container: stranger"})"));
     EXPECT_THAT(ask("POST /containers/" + std::string(64, 'b') + "/kill"), StartsWith("HTTP/1.1 404"));
     EXPECT_THAT(ask("GET /networks/stranger"), HasSubstr("network stranger not found"));
     for (const auto& request : harness.requests) EXPECT_THAT(request, Not(HasSubstr("stranger")));
 }
 
 TEST_F(Rewriting, AMissIsLookedUpAgain) {
-    replies = {{"/containers/json", Harness::json_reply(R"([{"Id":")" + std::string(64, 'd') + R"(","Names":["/late"],"Labels":{}}])")},
-               {"/networks?", Harness::json_reply("[]")}, {"/volumes?", Harness::json_reply("{}")}, {"/pause", "HTTP/1.1 204 No Content\r\n\r\n"}};
+    replies = {{"/containers/json", Harness::json_reply(R"([{"Id":")" + std::string(64, 'd') +
+                                                        R"(","Names":["/late"],"Labels":{}}])")},
+               {"/networks?", Harness::json_reply("[]")},
+               {"/volumes?", Harness::json_reply("{}")},
+               {"/pause", "HTTP/1.1 204 No Content\r\n\r\n"}};
     EXPECT_THAT(ask("POST /containers/late/pause"), StartsWith("HTTP/1.1 204"));
     EXPECT_TRUE(heard("POST /v1.41/containers/" + std::string(64, 'd') + "/pause"));
 }
 
 TEST_F(Rewriting, CreateIsLabelledNamedAndRecorded) {
     const std::string made(64, '9');
-    replies = {{"/images/busybox/json", Harness::json_reply(R"({"Id":"sha256:1","Config":{}})")},
-               {"/volumes/create", Harness::json_reply(R"({"Name":"x"})", 201)},
-               {"/containers/create", Harness::json_reply(R"({"Id":")" + made + R"("})", 201)},
-               {"/containers/" + made + "/json", Harness::json_reply(R"({"Name":"/)" + hidden("web") + R"(","Mounts":[{"Type":"volume","Name":")" + std::string(64, '7') + R"("}]})")}};
-    EXPECT_THAT(ask("POST /containers/create?name=web", R"({"Image":"busybox","HostConfig":{"Binds":["data:/d"],"NetworkMode":"app"}})"), StartsWith("HTTP/1.1 201"));
+    replies = {
+        {"/images/busybox/json", Harness::json_reply(R"({"Id":"sha256:1","Config":{}})")},
+        {"/volumes/create", Harness::json_reply(R"({"Name":"x"})", 201)},
+        {"/containers/create", Harness::json_reply(R"({"Id":")" + made + R"("})", 201)},
+        {"/containers/" + made + "/json",
+         Harness::json_reply(R"({"Name":"/)" + hidden("web") + R"(","Mounts":[{"Type":"volume","Name":")" +
+                             std::string(64, '7') + R"("}]})")}};
+    EXPECT_THAT(ask("POST /containers/create?name=web",
+                    R"({"Image":"busybox","HostConfig":{"Binds":["data:/d"],"NetworkMode":"app"}})"),
+                StartsWith("HTTP/1.1 201"));
     EXPECT_TRUE(heard("POST /v1.41/volumes/create "));
     EXPECT_TRUE(heard("POST /v1.41/containers/create?name=" + hidden("web") + " "));
     EXPECT_EQ(harness.broker().ledger().container("web")->id, made);
@@ -98,12 +121,18 @@ TEST_F(Rewriting, CreateIsLabelledNamedAndRecorded) {
 
 TEST_F(Rewriting, ConflictsAreToldUnderTheGivenName) {
     replies = {{"/images/", Harness::json_reply(R"({"Id":"1"})")},
-               {"/containers/create", Harness::json_reply(R"({"message":"Conflict. The container name \"/)" + hidden("db") + R"(\" is already in use by container \"1\"."})", 409)}};
-    EXPECT_THAT(ask("POST /containers/create?name=db", R"({"Image":"busybox"})"), HasSubstr(R"(The container name \"/db\" is already in use)"));
+               {"/containers/create",
+                Harness::json_reply(R"({"message":"Conflict. The container name \"/)" + hidden("db") +
+                                        R"(\" is already in use by container \"1\"."})",
+                                    409)}};
+    EXPECT_THAT(ask("POST /containers/create?name=db", R"({"Image":"busybox"})"),
+                HasSubstr(R"(The container name \"/db\" is already in use)"));
 }
 
 TEST_F(Rewriting, DuplicateAndFoldedKeysNeverReachTheEngine) {
-    for (const char* body : {R"({"Image":"x","HostConfig":{},"HostConfig":{"Privileged":true}})", R"({"Image":"x","hostconfig":{"Privileged":true}})", R"({"Image":"x"}{"HostConfig":{"Privileged":true}})"}) {
+    for (const char* body : {R"({"Image":"x","HostConfig":{},"HostConfig":{"Privileged":true}})",
+                             R"({"Image":"x","hostconfig":{"Privileged":true}})",
+                             R"({"Image":"x"}{"HostConfig":{"Privileged":true}})"}) {
         EXPECT_THAT(ask("POST /containers/create", body), StartsWith("HTTP/1.1 400")) << body;
     }
     EXPECT_TRUE(harness.requests.empty());
@@ -115,9 +144,14 @@ TEST_F(Rewriting, DenialsNameFieldAndRule) {
 }
 
 TEST_F(Rewriting, ImagesOfOtherAgentsAreNotSeen) {
-    const std::string other = R"({"Id":"sha256:2","RepoTags":["theirs:1"],"Labels":{"org.gocd.agent.id":"other"}})";
-    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:1","RepoTags":["alpine:latest"],"Labels":null},)" + other + "]")},
-               {"/images/theirs", Harness::json_reply(R"({"Id":"sha256:2","Config":{"Labels":{"org.gocd.agent.id":"other"}}})")}};
+    const std::string other =
+        R"({"Id":"sha256:2","RepoTags":["theirs:1"],"Labels":{"org.gocd.agent.id":"other"}})";
+    replies = {
+        {"/images/json",
+         Harness::json_reply(R"([{"Id":"sha256:1","RepoTags":["alpine:latest"],"Labels":null},)" + other +
+                             "]")},
+        {"/images/theirs",
+         Harness::json_reply(R"({"Id":"sha256:2","Config":{"Labels":{"org.gocd.agent.id":"other"}}})")}};
     EXPECT_THAT(ask("GET /images/json"), AllOf(HasSubstr("alpine"), Not(HasSubstr("theirs"))));
     EXPECT_THAT(ask("GET /images/theirs/json"), HasSubstr("No such image: theirs"));
     EXPECT_THAT(ask("POST /images/theirs/push"), StartsWith("HTTP/1.1 404"));
@@ -126,22 +160,28 @@ TEST_F(Rewriting, ImagesOfOtherAgentsAreNotSeen) {
 }
 
 TEST_F(Rewriting, SharedTagsStayWhereTheyAre) {
-    replies = {{"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["alpine:latest"],"Config":{}})")}};
-    for (const char* line : {"POST /images/alpine/tag?repo=alpine&tag=latest", "POST /build?t=alpine", "POST /images/create?fromSrc=-&repo=alpine", "DELETE /images/alpine"}) {
+    replies = {
+        {"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["alpine:latest"],"Config":{}})")}};
+    for (const char* line : {"POST /images/alpine/tag?repo=alpine&tag=latest", "POST /build?t=alpine",
+                             "POST /images/create?fromSrc=-&repo=alpine", "DELETE /images/alpine"}) {
         EXPECT_THAT(ask(line), HasSubstr("shared-tags")) << line;
     }
 }
 
 TEST_F(Rewriting, BuildsAreLabelledAndConfined) {
     auto client = harness.client();
-    client.send("POST /build?t=app&networkmode=app&remote=&securityopt=null HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    client.send(
+        "POST /build?t=app&networkmode=app&remote=&securityopt=null HTTP/1.1\r\nHost: x\r\nContent-Type: "
+        "application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     harness.settle();
     const auto& request = harness.last().received;
     EXPECT_THAT(request, StartsWith("POST /v1.41/build?"));
     EXPECT_THAT(request, HasSubstr("networkmode=" + hidden("app")));
     EXPECT_THAT(request, HasSubstr("org.gocd.agent.id"));
     EXPECT_THAT(request, HasSubstr("forcerm=1"));
-    harness.last().send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n61\r\n{\"aux\":{\"ID\":\"sha256:" + std::string(64, '5') + "\"}}        \n\r\n");
+    harness.last().send(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n61\r\n{\"aux\":{\"ID\":\"sha256:" +
+        std::string(64, '5') + "\"}}        \n\r\n");
     harness.settle();
     ASSERT_NE(harness.broker().ledger().image("app:latest"), nullptr);
     EXPECT_EQ(harness.broker().ledger().image("app:latest")->id, "sha256:" + std::string(64, '5'));
@@ -163,10 +203,14 @@ TEST_F(Rewriting, BuildKitIsRefusedWithAdvice) {
 TEST_F(Trusted, BuildKitIsTunnelled) {
     auto client = harness.client();
     harness.answer = {};
-    client.send("POST /grpc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nX-Docker-Expose-Session-Uuid: u\r\n\r\n");
+    client.send(
+        "POST /grpc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "
+        "h2c\r\nX-Docker-Expose-Session-Uuid: u\r\n\r\n");
     harness.settle();
-    EXPECT_THAT(harness.last().received, AllOf(StartsWith("POST /v1.41/grpc "), HasSubstr("Upgrade: h2c"), HasSubstr("X-Docker-Expose-Session-Uuid: u")));
-    harness.last().send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nframes");
+    EXPECT_THAT(harness.last().received, AllOf(StartsWith("POST /v1.41/grpc "), HasSubstr("Upgrade: h2c"),
+                                               HasSubstr("X-Docker-Expose-Session-Uuid: u")));
+    harness.last().send(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nframes");
     harness.settle();
     EXPECT_TRUE(client.received().ends_with("frames"));
 }
@@ -174,7 +218,8 @@ TEST_F(Trusted, BuildKitIsTunnelled) {
 TEST_F(Rewriting, EventsOfOthersAreLeftOut) {
     auto client = harness.client();
     harness.answer = {};
-    client.send("GET /events?filters=" + percent_encode(R"({"container":["db"]})") + " HTTP/1.1\r\nHost: x\r\nAccept: application/json-seq\r\n\r\n");
+    client.send("GET /events?filters=" + percent_encode(R"({"container":["db"]})") +
+                " HTTP/1.1\r\nHost: x\r\nAccept: application/json-seq\r\n\r\n");
     harness.settle();
     EXPECT_THAT(harness.last().received, AllOf(HasSubstr(kId), Not(HasSubstr("json-seq"))));
     const auto line = [&](const std::string& text) {
@@ -183,25 +228,31 @@ TEST_F(Rewriting, EventsOfOthersAreLeftOut) {
         harness.last().send(size + text + "\n\r\n");
     };
     harness.last().send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    line(R"({"Type":"container","Actor":{"ID":"x","Attributes":{"org.gocd.agent.id":"other","name":"theirs"}}})");
-    line(R"({"Type":"container","Actor":{"ID":"y","Attributes":{"org.gocd.agent.id":"agent","name":")" + hidden("web") + R"("}}})");
-    line(R"({"Type":"network","Actor":{"ID":")" + kNet + R"(","Attributes":{"name":")" + hidden("app") + R"("}}})");
+    line(
+        R"({"Type":"container","Actor":{"ID":"x","Attributes":{"org.gocd.agent.id":"other","name":"theirs"}}})");
+    line(R"({"Type":"container","Actor":{"ID":"y","Attributes":{"org.gocd.agent.id":"agent","name":")" +
+         hidden("web") + R"("}}})");
+    line(R"({"Type":"network","Actor":{"ID":")" + kNet + R"(","Attributes":{"name":")" + hidden("app") +
+         R"("}}})");
     line(R"({"Type":"volume","Actor":{"ID":"foreign","Attributes":{}}})");
     harness.settle();
-    EXPECT_THAT(client.received(), AllOf(HasSubstr(R"("name":"web")"), HasSubstr(R"("name":"app")"), Not(HasSubstr("theirs")), Not(HasSubstr("foreign"))));
+    EXPECT_THAT(client.received(), AllOf(HasSubstr(R"("name":"web")"), HasSubstr(R"("name":"app")"),
+                                         Not(HasSubstr("theirs")), Not(HasSubstr("foreign"))));
 }
 
 TEST_F(Rewriting, VolumesGoByHiddenNames) {
     replies = {{"/volumes/create", Harness::json_reply(R"({"Name":")" + hidden("v") + R"("})", 201)},
                {"/volumes/" + hidden("v"), Harness::json_reply(R"({"Name":")" + hidden("v") + R"("})")},
-               {"/volumes", Harness::json_reply(R"({"Volumes":[{"Name":")" + hidden("v") + R"("},{"Name":"foreign"}],"Warnings":null})")}};
+               {"/volumes", Harness::json_reply(R"({"Volumes":[{"Name":")" + hidden("v") +
+                                                R"("},{"Name":"foreign"}],"Warnings":null})")}};
     EXPECT_THAT(ask("POST /volumes/create", R"({"Name":"v"})"), HasSubstr(R"({"Name":"v"})"));
     EXPECT_THAT(ask("GET /volumes/v"), HasSubstr(R"({"Name":"v"})"));
     EXPECT_THAT(ask("GET /volumes"), AllOf(HasSubstr("\"v\""), Not(HasSubstr("foreign"))));
 }
 
 TEST_F(Rewriting, BuiltInNetworksAreShownWithoutStrangers) {
-    replies = {{"/networks/bridge", Harness::json_reply(R"({"Name":"bridge","Id":"1","Containers":{")" + kId + R"(":{},"stranger":{}}})")}};
+    replies = {{"/networks/bridge", Harness::json_reply(R"({"Name":"bridge","Id":"1","Containers":{")" + kId +
+                                                        R"(":{},"stranger":{}}})")}};
     EXPECT_THAT(ask("GET /networks/bridge"), AllOf(HasSubstr(kId), Not(HasSubstr("stranger"))));
 }
 
@@ -218,7 +269,8 @@ TEST_F(Rewriting, PrunesAreForOwnObjects) {
 
 TEST_F(Rewriting, ExecIdsOfStrangersDoNotExist) {
     const std::string exec(64, 'e');
-    replies = {{"/exec/" + exec + "/json", Harness::json_reply(R"({"ID":"e","ContainerID":")" + std::string(64, 'b') + R"("})")}};
+    replies = {{"/exec/" + exec + "/json",
+                Harness::json_reply(R"({"ID":"e","ContainerID":")" + std::string(64, 'b') + R"("})")}};
     EXPECT_THAT(ask("POST /exec/" + exec + "/start", "{}"), HasSubstr("No such exec instance"));
     EXPECT_FALSE(heard("POST /v1.41/exec"));
 }
@@ -232,8 +284,10 @@ TEST_F(Rewriting, SwarmAndPluginsAnswerAsIfThereWereNone) {
 
 TEST_F(Rewriting, ContainersOfTheAgentItselfAreUntouchable) {
     replies = {{"json", Harness::json_reply("[]")}};
-    EXPECT_THAT(ask("POST /containers/" + std::string(64, 'f') + "/exec", R"({"Cmd":["sh"]})"), StartsWith("HTTP/1.1 404"));
-    EXPECT_THAT(ask("GET /containers/" + std::string(64, 'f') + "/archive?path=/"), StartsWith("HTTP/1.1 404"));
+    EXPECT_THAT(ask("POST /containers/" + std::string(64, 'f') + "/exec", R"({"Cmd":["sh"]})"),
+                StartsWith("HTTP/1.1 404"));
+    EXPECT_THAT(ask("GET /containers/" + std::string(64, 'f') + "/archive?path=/"),
+                StartsWith("HTTP/1.1 404"));
 }
 
 }  // namespace

@@ -20,7 +20,9 @@ void own(Harness& harness) {
 
 TEST(Session, AnswersPingWithTheEnginesAnswerAndACappedVersion) {
     Harness harness;
-    harness.answer = [](const std::string&) { return "HTTP/1.1 200 OK\r\nApi-Version: 1.99\r\nBuilder-Version: 2\r\nContent-Length: 2\r\n\r\nOK"; };
+    harness.answer = [](const std::string&) {
+        return "HTTP/1.1 200 OK\r\nApi-Version: 1.99\r\nBuilder-Version: 2\r\nContent-Length: 2\r\n\r\nOK";
+    };
     auto client = harness.client();
     client.send("GET /_ping HTTP/1.1\r\nHost: x\r\nX-Evil: 1\r\n\r\n");
     harness.settle();
@@ -35,17 +37,25 @@ TEST(Session, ServesOneRequestAfterTheOtherOnOneConnection) {
     Harness harness;
     harness.answer = [](const std::string&) { return Harness::json_reply("OK"); };
     auto client = harness.client();
-    client.send("GET /_ping HTTP/1.1\r\nHost: x\r\n\r\nGET /_ping HTTP/1.1\r\nHost: x\r\n\r\nGET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send(
+        "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\nGET /_ping HTTP/1.1\r\nHost: x\r\n\r\nGET /_ping "
+        "HTTP/1.1\r\nHost: x\r\n\r\n");
     harness.settle();
     EXPECT_EQ(harness.requests.size(), 3U);
     // The engine's connection is used again.
-    EXPECT_EQ(std::count_if(harness.connections().begin(), harness.connections().end(), [](const auto& c) { return !c->ended; }), 1);
+    EXPECT_EQ(std::count_if(harness.connections().begin(), harness.connections().end(),
+                            [](const auto& c) { return !c->ended; }),
+              1);
 }
 
 TEST(Session, RefusesSmugglingWithoutTellingTheEngine) {
-    for (const char* request : {"POST /containers/prune HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /info HTTP/1.1\r\nHost: x\r\n\r\n",
-                                "GET /info HTTP/1.1\nHost: x\n\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /containers%2fjson HTTP/1.1\r\nHost: x\r\n\r\n",
-                                "GET //info HTTP/1.1\r\nHost: x\r\n\r\n", "GET /v1.41.1/info HTTP/1.1\r\nHost: x\r\n\r\n", "POST /swarm/init HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"}) {
+    for (const char* request :
+         {"POST /containers/prune HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: "
+          "chunked\r\n\r\n0\r\n\r\nGET /info HTTP/1.1\r\nHost: x\r\n\r\n",
+          "GET /info HTTP/1.1\nHost: x\n\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+          "GET /containers%2fjson HTTP/1.1\r\nHost: x\r\n\r\n", "GET //info HTTP/1.1\r\nHost: x\r\n\r\n",
+          "GET /v1.41.1/info HTTP/1.1\r\nHost: x\r\n\r\n",
+          "POST /swarm/init HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"}) {
         Harness harness;
         auto client = harness.client();
         client.send(request);
@@ -58,7 +68,9 @@ TEST(Session, RefusesSmugglingWithoutTellingTheEngine) {
 TEST(Session, RefusesBodiesWhereTheQueryCounts) {
     Harness harness;
     auto client = harness.client();
-    client.send("POST /containers/prune HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\nfilters={}");
+    client.send(
+        "POST /containers/prune HTTP/1.1\r\nHost: x\r\nContent-Type: "
+        "application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\nfilters={}");
     harness.settle();
     EXPECT_THAT(client.received(), StartsWith("HTTP/1.1 400"));
     EXPECT_TRUE(harness.requests.empty());
@@ -69,14 +81,17 @@ TEST(Session, AnswersVersionsInTheEnginesWords) {
     auto client = harness.client();
     client.send("GET /v1.99/info HTTP/1.1\r\nHost: x\r\n\r\nGET /v1.12/info HTTP/1.1\r\nHost: x\r\n\r\n");
     harness.settle();
-    EXPECT_THAT(client.received(), HasSubstr("client version 1.99 is too new. Maximum supported API version is 1.41"));
+    EXPECT_THAT(client.received(),
+                HasSubstr("client version 1.99 is too new. Maximum supported API version is 1.41"));
     EXPECT_THAT(client.received(), HasSubstr("client version 1.12 is too old"));
 }
 
 TEST(Session, StreamsAnUploadAndItsEarlyAnswerAtOnce) {
     Harness harness;
     auto client = harness.client();
-    client.send("POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    client.send(
+        "POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n5\r\nhello\r\n");
     harness.settle();
     auto& engine = harness.last();
     EXPECT_THAT(engine.received, HasSubstr("Content-Type: application/x-tar\r\n"));
@@ -110,7 +125,8 @@ TEST(Session, FlushesAHeadThatComesAloneAsWaitNeedsIt) {
     client.send("POST /containers/db/wait HTTP/1.1\r\nHost: x\r\n\r\n");
     harness.settle();
     EXPECT_THAT(harness.requests.at(0), StartsWith("POST /v1.41/containers/" + kId + "/wait HTTP/1.1\r\n"));
-    harness.last().send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+    harness.last().send(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     harness.settle();
     EXPECT_THAT(client.received(), HasSubstr("200 OK"));
     // Hours may pass.
@@ -146,7 +162,8 @@ TEST_P(Hijack, CarriesBytesBothWaysAndEachEndAlone) {
     own(harness);
     auto client = harness.client();
     // Standard input comes before the answer.
-    client.send("POST /containers/db/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: x\r\n" + std::string(GetParam().asked) + "\r\nearly");
+    client.send("POST /containers/db/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: x\r\n" +
+                std::string(GetParam().asked) + "\r\nearly");
     harness.settle();
     auto& engine = harness.last();
     engine.send(std::string(GetParam().answer) + "out1");
@@ -168,10 +185,14 @@ TEST_P(Hijack, CarriesBytesBothWaysAndEachEndAlone) {
     EXPECT_TRUE(client.ended());
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Hijack,
-                         testing::Values(Form{"Switching", "Connection: Upgrade\r\nUpgrade: tcp\r\n", "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"},
-                                         Form{"Legacy", "", "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Forms, Hijack,
+    testing::Values(Form{"Switching", "Connection: Upgrade\r\nUpgrade: tcp\r\n",
+                         "HTTP/1.1 101 UPGRADED\r\nContent-Type: "
+                         "application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"},
+                    Form{"Legacy", "",
+                         "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"}),
+    [](const auto& test) { return test.param.name; });
 
 TEST(Session, NeverTunnelsToAnythingElse) {
     Harness harness;
@@ -185,7 +206,8 @@ TEST(Session, NeverTunnelsToAnythingElse) {
     harness.settle();
     EXPECT_THAT(client.received(), StartsWith("HTTP/1.1 502"));
     auto other = harness.client();
-    other.send("POST /containers/db/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    other.send(
+        "POST /containers/db/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
     harness.settle();
     EXPECT_THAT(other.received(), StartsWith("HTTP/1.1 400"));
 }
@@ -194,9 +216,11 @@ TEST(Session, PassesAnAttachErrorThatIsNoStream) {
     Harness harness;
     own(harness);
     auto client = harness.client();
-    client.send("POST /containers/db/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    client.send(
+        "POST /containers/db/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
     harness.settle();
-    harness.last().send("HTTP/1.1 409 Conflict\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nnot running");
+    harness.last().send(
+        "HTTP/1.1 409 Conflict\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nnot running");
     harness.last().close();
     harness.settle();
     EXPECT_THAT(client.received(), StartsWith("HTTP/1.1 409 Conflict"));
@@ -226,7 +250,8 @@ TEST(Session, LimitsWhatItHolds) {
     auto big_head = harness.client();
     big_head.send("GET /_ping HTTP/1.1\r\nX: " + std::string(70'000, 'a'));
     auto big_body = harness.client();
-    big_body.send("POST /volumes/create HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n" + std::string(5'000'000, ' '));
+    big_body.send("POST /volumes/create HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n" +
+                  std::string(5'000'000, ' '));
     harness.settle();
     EXPECT_THAT(big_head.received(), StartsWith("HTTP/1.1 431"));
     EXPECT_THAT(big_body.received(), StartsWith("HTTP/1.1 413"));
@@ -303,7 +328,8 @@ TEST(Session, HoldsHundredsOfIdleTunnelsAndLetsThemGo) {
     std::vector<std::unique_ptr<RawClient>> clients;
     for (int i = 0; i < 400; ++i) {
         clients.push_back(std::make_unique<RawClient>(harness.client()));
-        clients.back()->send("POST /containers/db/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+        clients.back()->send(
+            "POST /containers/db/attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
         harness.turn();
         harness.turn();
         harness.last().send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
@@ -312,7 +338,8 @@ TEST(Session, HoldsHundredsOfIdleTunnelsAndLetsThemGo) {
     for (auto& client : clients) EXPECT_THAT(client->received(), StartsWith("HTTP/1.1 101"));
     clients.clear();
     for (int i = 0; i < 200; ++i) harness.turn();
-    EXPECT_TRUE(std::all_of(harness.connections().begin(), harness.connections().end(), [](const auto& connection) { return connection->ended || !connection->fd; }));
+    EXPECT_TRUE(std::all_of(harness.connections().begin(), harness.connections().end(),
+                            [](const auto& connection) { return connection->ended || !connection->fd; }));
 }
 
 }  // namespace

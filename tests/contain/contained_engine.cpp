@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/strings.hpp"
+#include "engine/data_mode.hpp"
 #include "sys/files.hpp"
 #include "sys/procfs.hpp"
 #include "sys/unix_socket.hpp"
@@ -162,6 +163,8 @@ Result<> ContainedEngine::start_space() {
     mark("probe");
     SUPERVISOR_TRY_ASSIGN(plan, engine::plan_containment(options_.request, facts));
     plan_ = plan;
+    inputs_.data_directory = engine::find_data_place(data_directory(), plan_.mode).directory;
+    SUPERVISOR_TRY(sys::make_directories(inputs_.data_directory));
     const auto root = plan_.engine_root();
     SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(inputs_.socket, {root, 0, 0660}));
     listener_ = std::move(listener);
@@ -216,7 +219,7 @@ Result<> ContainedEngine::start_containerd() {
         fmt::format("version = 2\nroot = \"{0}/containerd/daemon\"\nstate = \"{1}/containerd\"\n"
                     "disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n"
                     "[grpc]\naddress = \"{1}/containerd/containerd.sock\"\n",
-                    data_directory(), state_directory()),
+                    inputs_.data_directory, state_directory()),
         0644));
     proc::ChildPlan plan;
     plan.name = "containerd";
@@ -228,8 +231,8 @@ Result<> ContainedEngine::start_containerd() {
 Result<> ContainedEngine::start_dockerd() {
     const std::string config = inputs_.run_directory + "/daemon.json";
     // Engine 20.10 insists on writing a key beside its configuration; later ones have none.
-    SUPERVISOR_TRY(
-        sys::replace_file(config, "{\"deprecated-key-path\": \"" + data_directory() + "/key.json\"}", 0644));
+    SUPERVISOR_TRY(sys::replace_file(
+        config, "{\"deprecated-key-path\": \"" + inputs_.data_directory + "/key.json\"}", 0644));
     proc::ChildPlan plan;
     plan.name = "dockerd";
     plan.executable = proc::find_executable("dockerd", kEnvironment).value();
@@ -241,7 +244,7 @@ Result<> ContainedEngine::start_dockerd() {
                       "--containerd",
                       state_directory() + "/containerd/containerd.sock",
                       "--data-root",
-                      data_directory(),
+                      inputs_.data_directory,
                       "--live-restore",
                       "--cgroup-parent",
                       contained() ? "/containers" : "/" + cgroup_name_ + "/engine/containers",

@@ -33,7 +33,11 @@ class Dood : public EndToEnd {
     }
 
     static test_support::CommandResult job(const Container& agent, const std::string& line) {
-        return agent.exec_as("go", {"sh", "-c", line}, seconds(90));
+        // What the supervisor gives to jobs; a docker exec has only the image's environment.
+        return agent.exec_as("go",
+                             {"env", "DOCKER_HOST=unix:///run/gocd-supervisor/docker.sock",
+                              "DOCKER_BUILDKIT=0", "sh", "-c", line},
+                             seconds(90));
     }
 };
 

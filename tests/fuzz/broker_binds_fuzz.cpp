@@ -1,5 +1,5 @@
-// Bind translation and route matching: a result always lies within a mount, outside of what is protected, and a
-// path that matches a route is the canonical one.
+// Bind translation and route matching: a result always lies within a mount, outside of what is protected, and
+// a path that matches a route is the canonical one.
 #include <cstdint>
 #include <cstdlib>
 
@@ -18,9 +18,11 @@ void require(bool condition) {
 }
 
 void check_translation(const std::string& path) {
-    static const MountTable table({{"/godata", "/vol", true}, {"/godata/cache", "/srv/cache", false}}, {"/godata/secret", "/proc"},
+    static const MountTable table({{"/godata", "/vol", true}, {"/godata/cache", "/srv/cache", false}},
+                                  {"/godata/secret", "/proc"},
                                   [](const std::string& given) -> Result<sys::ResolvedPath> {
-                                      if (!given.starts_with('/') || given.find("..") != std::string::npos) return fail("not resolved");
+                                      if (!given.starts_with('/') || given.find("..") != std::string::npos)
+                                          return fail("not resolved");
                                       return sys::ResolvedPath{given, true};
                                   });
     const auto translated = table.translate(path);

@@ -1,5 +1,5 @@
-// The body of /containers/create under the isolated policy. Whatever comes out must be free of every way out: this
-// looks at the result alone and knows nothing of the rules that made it.
+// The body of /containers/create under the isolated policy. Whatever comes out must be free of every way out:
+// this looks at the result alone and knows nothing of the rules that made it.
 #include <cstdint>
 #include <cstdlib>
 
@@ -26,7 +26,9 @@ struct World {
     Config config;
     MountTable mounts{{{"/godata", "/vol/godata", true}, {"/run/gocd", "/vol/run", true}},
                       {"/proc", "/godata/secret"},
-                      [](const std::string& path) -> Result<sys::ResolvedPath> { return sys::ResolvedPath{path, true}; }};
+                      [](const std::string& path) -> Result<sys::ResolvedPath> {
+                          return sys::ResolvedPath{path, true};
+                      }};
     World() {
         config.listen_path = "/run/gocd/docker.sock";
         config.cgroup_parent = "/agents/a";
@@ -53,7 +55,8 @@ void check_strings(const World& world, const json::object& host) {
         require(text != "host");
         if (text.starts_with("container:")) require(text == "container:" + kOwn);
     }
-    for (const char* field : {"UTSMode", "UsernsMode", "CgroupnsMode"}) require(text_of(host, field) != "host");
+    for (const char* field : {"UTSMode", "UsernsMode", "CgroupnsMode"})
+        require(text_of(host, field) != "host");
     require(text_of(host, "CgroupParent") == world.config.cgroup_parent);
     require(text_of(host, "Runtime").empty() || text_of(host, "Runtime") == "runc");
 }
@@ -74,7 +77,8 @@ void check_lists(const json::object& host) {
         }
     }
     if (const auto* from = host.if_contains("VolumesFrom"); from != nullptr && from->is_array()) {
-        for (const auto& entry : from->as_array()) require(std::string_view(entry.as_string()).starts_with(kOwn));
+        for (const auto& entry : from->as_array())
+            require(std::string_view(entry.as_string()).starts_with(kOwn));
     }
 }
 
@@ -82,7 +86,8 @@ void check(const World& world, const json::object& body) {
     require(label_of(body, kAgentLabel) == "agent");
     const auto& host = body.at("HostConfig").as_object();
     if (const auto* privileged = host.if_contains("Privileged")) require(is_empty_value(*privileged));
-    for (const char* field : {"Devices", "DeviceRequests", "DeviceCgroupRules", "Capabilities", "Annotations", "OomKillDisable"}) {
+    for (const char* field : {"Devices", "DeviceRequests", "DeviceCgroupRules", "Capabilities", "Annotations",
+                              "OomKillDisable"}) {
         if (const auto* value = host.if_contains(field)) require(is_empty_value(*value));
     }
     require(!host.contains("MaskedPaths") && !host.contains("ReadonlyPaths"));
@@ -91,7 +96,9 @@ void check(const World& world, const json::object& body) {
     // Nothing that Go would take for one of these fields under another spelling.
     for (const auto& member : host) {
         const std::string_view key(member.key().data(), member.key().size());
-        for (const std::string_view name : {"Privileged", "Binds", "Mounts", "NetworkMode", "PidMode", "CapAdd", "Devices"}) require(key == name || !folds_to(key, name));
+        for (const std::string_view name :
+             {"Privileged", "Binds", "Mounts", "NetworkMode", "PidMode", "CapAdd", "Devices"})
+            require(key == name || !folds_to(key, name));
     }
 }
 
@@ -106,7 +113,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     scope.container_name = "web";
     if (!rewrite_container(scope, body)) check(world, body);
     // The other bodies must not crash on the same text.
-    for (const auto rewrite : {rewrite_update, rewrite_exec, rewrite_network, rewrite_disconnect, rewrite_volume, rewrite_commit}) {
+    for (const auto rewrite : {rewrite_update, rewrite_exec, rewrite_network, rewrite_disconnect,
+                               rewrite_volume, rewrite_commit}) {
         auto copy = parsed->as_object();
         (void)rewrite(scope, copy);
     }

@@ -1,4 +1,5 @@
-// Heads and bodies: whatever is accepted must mean the same to a second reading, and to the pieces it was cut into.
+// Heads and bodies: whatever is accepted must mean the same to a second reading, and to the pieces it was cut
+// into.
 #include <cstdint>
 #include <cstdlib>
 
@@ -33,11 +34,13 @@ void check_head(std::string_view bytes) {
     const bool both = head->headers.has("Content-Length") && head->headers.has("Transfer-Encoding");
     require(!both);
     if (const auto target = parse_target(head->target)) {
-        for (const auto& segment : target->segments) require(!segment.empty() && segment != "." && segment != "..");
+        for (const auto& segment : target->segments)
+            require(!segment.empty() && segment != "." && segment != "..");
         std::string path;
         for (const auto& segment : target->segments) path += "/" + percent_encode(segment);
         const auto canonical = parse_target(path + target->query.text());
-        // A canonical path may only gain a version prefix's meaning if it had one that was not the first segment.
+        // A canonical path may only gain a version prefix's meaning if it had one that was not the first
+        // segment.
         if (canonical && canonical->version.empty()) require(canonical->segments == target->segments);
     }
 }

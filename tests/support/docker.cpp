@@ -21,16 +21,6 @@ std::string docker_program() {
     return chosen != nullptr ? chosen : "docker";
 }
 
-// Engines make the parent and never remove it. A container of another test process is in another one.
-void remove_cgroup_parent() {
-    const std::string name = "gocd-e2e-" + std::to_string(getpid());
-    std::error_code ignored;
-    std::filesystem::remove("/sys/fs/cgroup/" + name, ignored);
-    for (const auto& controller : std::filesystem::directory_iterator("/sys/fs/cgroup", ignored)) {
-        std::filesystem::remove(controller.path() / name, ignored);
-    }
-}
-
 }  // namespace
 
 CommandResult docker(const Arguments& args, std::chrono::milliseconds timeout) {
@@ -43,6 +33,15 @@ std::string engine_problem() {
     const CommandResult version =
         docker({"version", "--format", "{{.Server.Version}}"}, std::chrono::seconds(20));
     return version.ok() ? "" : "no Docker engine answers: " + trimmed(version.err);
+}
+
+void remove_cgroup_parent() {
+    const std::string name = "gocd-e2e-" + std::to_string(getpid());
+    std::error_code ignored;
+    std::filesystem::remove("/sys/fs/cgroup/" + name, ignored);
+    for (const auto& controller : std::filesystem::directory_iterator("/sys/fs/cgroup", ignored)) {
+        std::filesystem::remove(controller.path() / name, ignored);
+    }
 }
 
 std::string cgroup_parent() {

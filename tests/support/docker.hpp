@@ -21,6 +21,9 @@ std::string engine_problem();
 // seen. Empty where the engine does not take one (systemd driver).
 std::string cgroup_parent();
 
+// Engines make the parent and never remove it. Removes it where it is empty.
+void remove_cgroup_parent();
+
 struct ContainerOptions {
     Arguments options;            // `docker run` options, such as --privileged
     std::string image;            // default: the image under test

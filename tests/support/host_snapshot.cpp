@@ -22,6 +22,18 @@ std::string first_line(const fs::path& file) {
     return line;
 }
 
+// Whether a process is in the cgroup that this test gives to its containers. Without one, every process
+// counts.
+bool is_of_this_test(const fs::path& process) {
+    const std::string parent = cgroup_parent();
+    if (parent.empty()) return true;
+    std::ifstream in(process / "cgroup");
+    for (std::string line; std::getline(in, line);) {
+        if (line.find(parent) != std::string::npos) return true;
+    }
+    return false;
+}
+
 std::set<std::string> foreign_processes() {
     std::error_code ignored;
     const fs::path own = fs::read_symlink("/proc/self/ns/pid", ignored);
@@ -32,7 +44,8 @@ std::set<std::string> foreign_processes() {
             continue;
         std::error_code gone;
         const fs::path theirs = fs::read_symlink(entry.path() / "ns/pid", gone);
-        if (!gone && theirs != own) found.insert(pid + " " + first_line(entry.path() / "comm"));
+        if (gone || theirs == own || !is_of_this_test(entry.path())) continue;
+        found.insert(pid + " " + first_line(entry.path() / "comm"));
     }
     return found;
 }
@@ -59,7 +72,9 @@ std::set<std::string> cgroup_directories() {
     fs::recursive_directory_iterator walk("/sys/fs/cgroup", fs::directory_options::skip_permission_denied,
                                           error);
     while (!error && walk != fs::recursive_directory_iterator()) {
-        if (walk->is_directory(error) && !walk->is_symlink(error)) found.insert(walk->path());
+        const std::string path = walk->path();
+        const bool ours = cgroup_parent().empty() || path.find(cgroup_parent()) != std::string::npos;
+        if (ours && walk->is_directory(error) && !walk->is_symlink(error)) found.insert(path);
         walk.increment(error);
     }
     return found;
@@ -98,6 +113,7 @@ void add_new(std::vector<std::string>& out, const char* kind, const std::set<std
 }  // namespace
 
 HostSnapshot HostSnapshot::take() {
+    remove_cgroup_parent();
     return {.processes = foreign_processes(),
             .mounts = mount_points(),
             .cgroups = cgroup_directories(),

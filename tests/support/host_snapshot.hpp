@@ -8,9 +8,9 @@
 namespace test_support {
 
 struct HostSnapshot {
-    std::set<std::string> processes;   // "pid name" of every process in a PID namespace that is not ours
+    std::set<std::string> processes;   // "pid name" of every process of this test's containers
     std::set<std::string> mounts;      // "mount-point (type)" of this mount namespace
-    std::set<std::string> cgroups;     // directories below /sys/fs/cgroup
+    std::set<std::string> cgroups;     // directories of this test below /sys/fs/cgroup
     std::set<std::string> links;       // network interfaces of this network namespace
     std::set<std::string> containers;  // of the engine, stopped ones too
     std::set<std::string> volumes;
