@@ -196,18 +196,43 @@ class Scanner {
         return take('"') ? Result<>() : fail("unterminated JSON string");
     }
 
+    // Takes digits off the front; false when there are none.
+    static bool digits(std::string_view& text) {
+        const auto count = std::min(text.find_first_not_of("0123456789"), text.size());
+        text.remove_prefix(count);
+        return count > 0;
+    }
+
+    // -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
+    static bool is_number(std::string_view text) {
+        if (text.starts_with('-')) text.remove_prefix(1);
+        const bool zero = text.starts_with('0');
+        if (zero) text.remove_prefix(1);
+        if (!zero && !digits(text)) return false;
+        if (text.starts_with('.')) {
+            text.remove_prefix(1);
+            if (!digits(text)) return false;
+        }
+        if (text.starts_with('e') || text.starts_with('E')) {
+            text.remove_prefix(1);
+            if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
+            // Two digits: no field of the API is that large, and beyond a double nothing would be left of it.
+            if (text.size() > 2 || !digits(text)) return false;
+        }
+        return text.empty();
+    }
+
     Result<> number() {
-        const auto end = std::min(rest_.find_first_not_of("0123456789+-.eE"), rest_.size());
-        const auto text = rest_.substr(0, end);
-        const auto digits = text.starts_with('-') ? text.substr(1) : text;
-        if (digits.empty() || digits.front() < '0' || digits.front() > '9')
-            return fail("malformed JSON value");
-        const bool whole = digits.find_first_not_of("0123456789") == std::string_view::npos;
+        const auto text = rest_.substr(0, rest_.find_first_not_of("0123456789+-.eE"));
+        if (!is_number(text)) return fail("malformed JSON value");
+        const auto unsigned_text = text.starts_with('-') ? text.substr(1) : text;
+        const bool whole = unsigned_text.find_first_not_of("0123456789") == std::string_view::npos;
         // What a 64-bit integer cannot hold would be rounded by our parser and not by the daemon's.
-        if (whole && (digits.size() > 19 || !parse_unsigned(digits, INT64_MAX)))
+        if (whole && (unsigned_text.size() > 19 || !parse_unsigned(unsigned_text, INT64_MAX))) {
             return fail("JSON number is out of range");
-        if (digits.size() > 40) return fail("JSON number is too long");
-        rest_.remove_prefix(end);
+        }
+        if (text.size() > 40) return fail("JSON number is too long");
+        rest_.remove_prefix(text.size());
         return {};
     }
 

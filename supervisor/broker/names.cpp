@@ -47,12 +47,25 @@ OwnerLabel parse_owner_label(std::string_view text) {
     return label;
 }
 
-void set_owner_labels(json::object& labels, const Owner& owner, const JobIdentity& job) {
+namespace {
+
+void drop_owner_labels(json::object& labels) {
     for (auto it = labels.begin(); it != labels.end();) {
         const auto key = it->key();
         it = std::string_view(key.data(), key.size()).starts_with(kLabelPrefix) ? labels.erase(it)
                                                                                 : std::next(it);
     }
+}
+
+}  // namespace
+
+void hide_owner_labels(json::object& object) {
+    auto* labels = object.if_contains("Labels");
+    if (labels != nullptr && labels->is_object()) drop_owner_labels(labels->as_object());
+}
+
+void set_owner_labels(json::object& labels, const Owner& owner, const JobIdentity& job) {
+    drop_owner_labels(labels);
     labels[kAgentLabel] = owner.agent_id;
     labels[kOwnerLabel] = owner_label(owner, job);
 }

@@ -47,6 +47,10 @@ OwnerLabel parse_owner_label(std::string_view text);
 // Puts the ownership labels into `labels`; a client's own under kLabelPrefix are dropped.
 void set_owner_labels(json::object& labels, const Owner& owner, const JobIdentity& job);
 
+// Takes the ownership labels out of an object's "Labels": compose compares what it asked for with what it
+// sees.
+void hide_owner_labels(json::object& object);
+
 // {"label":["org.gocd.agent.id=…"]}, as query parameter value.
 std::string owner_filter(const Owner& owner);
 

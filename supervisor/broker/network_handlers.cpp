@@ -32,6 +32,7 @@ void show_network(Broker& broker, const ExchangePtr& exchange, const std::string
         auto parsed = parsed_body(reply);
         if (reply.status == 200 && parsed && parsed->is_object()) {
             hide_strangers(broker, parsed->as_object());
+            hide_owner_labels(parsed->as_object());
             reply.body = to_text(*parsed) + "\n";
         }
         reply_shown(broker, exchange, std::move(reply));
@@ -60,6 +61,7 @@ void list_networks(Broker& broker, const ExchangePtr& exchange) {
                 if (!is_own(broker, network) && !is_built_in(name)) continue;
                 if (!patterns.empty() && !patterns.match(broker.shown(name))) continue;
                 hide_strangers(broker, network);
+                hide_owner_labels(network);
                 visible.push_back(std::move(element));
             }
             reply.body = to_text(visible) + "\n";

@@ -37,6 +37,7 @@ void list_volumes(Broker& broker, const ExchangePtr& exchange) {
                 const auto name = text_of(element.as_object(), "Name");
                 if (!is_own(broker, name) || (!patterns.empty() && !patterns.match(broker.shown(name))))
                     continue;
+                hide_owner_labels(element.as_object());
                 visible.push_back(std::move(element));
             }
             *volumes = std::move(visible);
@@ -72,7 +73,16 @@ void prune_volumes(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void inspect_volume(Broker& broker, const ExchangePtr& exchange) {
-    call_and_show(broker, exchange, "/volumes/" + percent_encode(engine_name(broker, exchange->name)));
+    const auto path =
+        exchange->upstream_path("/volumes/" + percent_encode(engine_name(broker, exchange->name)));
+    exchange->call({"GET", path, {}, {}}, [&broker, exchange](Reply reply) {
+        auto parsed = parsed_body(reply);
+        if (reply.status == 200 && parsed && parsed->is_object()) {
+            hide_owner_labels(parsed->as_object());
+            reply.body = to_text(*parsed) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
 }
 
 void remove_volume(Broker& broker, const ExchangePtr& exchange) {

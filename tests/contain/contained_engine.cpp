@@ -231,8 +231,8 @@ Result<> ContainedEngine::start_containerd() {
 Result<> ContainedEngine::start_dockerd() {
     const std::string config = inputs_.run_directory + "/daemon.json";
     // Engine 20.10 insists on writing a key beside its configuration; later ones have none.
-    SUPERVISOR_TRY(
-        sys::replace_file(config, "{\"deprecated-key-path\": \"" + inputs_.data_directory + "/key.json\"}", 0644));
+    SUPERVISOR_TRY(sys::replace_file(
+        config, "{\"deprecated-key-path\": \"" + inputs_.data_directory + "/key.json\"}", 0644));
     proc::ChildPlan plan;
     plan.name = "dockerd";
     plan.executable = proc::find_executable("dockerd", kEnvironment).value();

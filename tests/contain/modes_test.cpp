@@ -33,13 +33,16 @@ class ModesTest : public testing::Test {
         EXPECT_TRUE(started) << (started ? "" : started.error().message());
         if (!started) return {};
         if (build) {
-            engine.outside("printf 'FROM box\\nRUN mkdir -p /d/sub && echo one > /d/f && echo s > /d/sub/s\\n"
-                           "RUN rm -r /d && mkdir -p /d/sub && echo two > /d/g && chown 1000:1000 /d/g\\n"
-                           "RUN rm /etc/passwd\\n' > " + engine.work_directory() + "/Dockerfile");
+            engine.outside(
+                "printf 'FROM box\\nRUN mkdir -p /d/sub && echo one > /d/f && echo s > /d/sub/s\\n"
+                "RUN rm -r /d && mkdir -p /d/sub && echo two > /d/g && chown 1000:1000 /d/g\\n"
+                "RUN rm /etc/passwd\\n' > " +
+                engine.work_directory() + "/Dockerfile");
             const auto built = engine.as_job("DOCKER_BUILDKIT=0 docker build -q -t marks .");
             EXPECT_EQ(built.status, 0) << built.text;
         }
-        return engine.docker({"run", "--rm", "marks", "sh", "-c", "find /d /etc | sort; stat -c %u:%g /d/g"}).text;
+        return engine.docker({"run", "--rm", "marks", "sh", "-c", "find /d /etc | sort; stat -c %u:%g /d/g"})
+            .text;
     }
 
     OuterNetwork network_;
@@ -51,7 +54,8 @@ TEST_F(ModesTest, ChangingBackAndForthKeepsEachModesImages) {
     EXPECT_THAT(contained, testing::HasSubstr("/d/g\n/d/sub\n"));
     EXPECT_THAT(contained, testing::EndsWith("1000:1000\n"));
     EXPECT_THAT(contained, testing::Not(testing::HasSubstr("/d/f")));
-    EXPECT_THAT(tree(ContainmentRequest::Off, false), testing::HasSubstr("nable to find image")) << "kept apart";
+    EXPECT_THAT(tree(ContainmentRequest::Off, false), testing::HasSubstr("nable to find image"))
+        << "kept apart";
     EXPECT_EQ(tree(ContainmentRequest::Off, true), contained);
     EXPECT_EQ(tree(ContainmentRequest::Userns, false), contained);
     EXPECT_EQ(tree(ContainmentRequest::Off, false), contained);
@@ -64,12 +68,14 @@ TEST_F(ModesTest, DevicesAreThereWhenAskedFor) {
     const auto started = engine.start();
     ASSERT_TRUE(started) << started.error().message();
     const auto open = [&](const std::string& device) {
-        return engine.docker({"run", "--rm", "--device", device, "box", "sh", "-c", "exec 3<>" + device}).status;
+        return engine.docker({"run", "--rm", "--device", device, "box", "sh", "-c", "exec 3<>" + device})
+            .status;
     };
     EXPECT_EQ(open("/dev/fuse"), 0);
     EXPECT_EQ(open("/dev/net/tun"), 0);
     EXPECT_NE(open("/dev/kvm"), 0);
-    EXPECT_EQ(engine.docker({"run", "--rm", "--privileged", "box", "sh", "-c", "exec 3<>/dev/fuse"}).status, 0);
+    EXPECT_EQ(engine.docker({"run", "--rm", "--privileged", "box", "sh", "-c", "exec 3<>/dev/fuse"}).status,
+              0);
 }
 
 }  // namespace

@@ -9,20 +9,22 @@
 #include <ostream>
 
 #include "e2e/fixture.hpp"
-#include "support/host_snapshot.hpp"
 
 namespace e2e {
 namespace {
 
 using test_support::docker;
 using test_support::eventually;
-using test_support::HostSnapshot;
 using test_support::run_command;
 using test_support::trimmed;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr const char* kKey = "an-elastic-key-that-works-once";
+// On the host's engine: leaves a container behind.
+constexpr const char* kLeavesSomething =
+    "docker run -d --name left inner-busybox:test sleep 600 && docker run --rm inner-busybox:test echo said "
+    "inside";
 constexpr const char* kEverything =
     "docker load -qi /inner/busybox.tar && docker run --rm inner-busybox:test echo said inside";
 
@@ -60,6 +62,11 @@ class PluginContainer {
         Arguments words{"exec", name_};
         words.insert(words.end(), command.begin(), command.end());
         return docker(words);
+    }
+    [[nodiscard]] std::vector<std::string> volumes() const {
+        const auto names =
+            docker({"inspect", "-f", "{{range .Mounts}}{{if .Name}}{{println .Name}}{{end}}{{end}}", name_});
+        return test_support::lines(trimmed(names.out));
     }
     bool ends(std::chrono::milliseconds within) const {
         return eventually([&] { return state("Running") == "false"; }, within);
@@ -144,9 +151,45 @@ Arguments options_of_profile(const std::string& file) {
     return test_support::lines(made.out);
 }
 
-std::vector<std::string> settled(const HostSnapshot& before) {
+// Cgroups below the one that all containers of this test process have as parent; a process that lives keeps
+// its own.
+std::vector<std::string> cgroups_left() {
+    namespace fs = std::filesystem;
     std::vector<std::string> left;
-    eventually([&] { return (left = left_behind(before, HostSnapshot::take())).empty(); }, seconds(10));
+    const auto parent = test_support::cgroup_parent();
+    if (parent.empty()) return left;
+    std::error_code ignored;
+    std::vector<fs::path> roots{"/sys/fs/cgroup"};
+    for (const auto& controller : fs::directory_iterator("/sys/fs/cgroup", ignored))
+        roots.push_back(controller.path());
+    for (const auto& root : roots) {
+        for (const auto& entry : fs::directory_iterator(root.string() + parent, ignored)) {
+            if (entry.is_directory(ignored)) left.push_back("cgroup " + entry.path().string());
+        }
+    }
+    return left;
+}
+
+// What is still there of an agent: only its own, so that others may use the engine meanwhile.
+std::vector<std::string> left_of(const std::string& agent_id, const std::vector<std::string>& volumes) {
+    auto left = cgroups_left();
+    if (docker({"inspect", agent_id}).ok()) left.push_back("container " + agent_id);
+    for (const auto& volume : volumes) {
+        if (docker({"volume", "inspect", volume}).ok()) left.push_back("volume " + volume);
+    }
+    const std::string owned = "label=org.gocd.agent.id=" + agent_id;
+    for (const char* kind : {"container", "network", "volume"}) {
+        Arguments list{kind, "ls", "-q", "--filter", owned};
+        if (std::string(kind) == "container") list.emplace_back("-a");
+        for (const auto& id : test_support::lines(docker(list).out))
+            left.push_back(std::string(kind) + " " + id);
+    }
+    return left;
+}
+
+std::vector<std::string> settled(const std::string& agent_id, const std::vector<std::string>& volumes) {
+    std::vector<std::string> left;
+    eventually([&] { return (left = left_of(agent_id, volumes)).empty(); }, seconds(10));
     return left;
 }
 
@@ -154,12 +197,8 @@ class Elastic : public EndToEnd, public ::testing::WithParamInterface<Plugin> {}
 
 TEST_P(Elastic, AgentComesUpDoesItsJobGoesAndLeavesNothing) {
     const Plugin& plugin = GetParam();
-    const HostSnapshot before = HostSnapshot::take();
     const std::string agent_id = plugin.agent_id();
-    // Behind a mounted socket the job uses the host's images.
-    const StubServer server(
-        {"--key", kKey, "--job",
-         plugin.privileged ? kEverything : "docker run --rm inner-busybox:test echo said inside"});
+    const StubServer server({"--key", kKey, "--job", plugin.privileged ? kEverything : kLeavesSomething});
     ASSERT_NE(server.url(), "");
     Arguments options = elastic_variables(plugin, agent_id, server.url());
     options.insert(options.end(), plugin.more.begin(), plugin.more.end());
@@ -169,8 +208,11 @@ TEST_P(Elastic, AgentComesUpDoesItsJobGoesAndLeavesNothing) {
         ASSERT_NE(engine_socket(), "") << "the engine has no socket that could be mounted";
         options.insert(options.end(), {"-v", engine_socket() + ":/var/run/docker.sock"});
     }
+    std::vector<std::string> volumes;
     {
         const PluginContainer container(agent_id, options);
+        volumes = container.volumes();
+        EXPECT_GE(volumes.size(), 3U);
         ASSERT_TRUE(server.wait_for_record("job_completed", seconds(90)))
             << server.record() << container.logs();
         EXPECT_THAT(server.record(), HasSubstr("\"result\":\"Passed\"")) << container.logs();
@@ -181,7 +223,7 @@ TEST_P(Elastic, AgentComesUpDoesItsJobGoesAndLeavesNothing) {
         EXPECT_TRUE(container.exec({"gocd-supervisor", "health", "--live"}).ok());
         container.terminate(plugin.seconds_to_live);
     }
-    EXPECT_THAT(settled(before), IsEmpty());
+    EXPECT_THAT(settled(agent_id, volumes), IsEmpty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Plugins, Elastic, ::testing::ValuesIn(kPlugins),

@@ -71,7 +71,8 @@ TEST(DeviceProgram, RefusesEverythingElse) {
 TEST(DeviceProgram, LetsNodesBeMadeButNotOpened) {
     const auto program = device_program(standard_devices());
     EXPECT_EQ(run(program, request(BPF_DEVCG_ACC_MKNOD, BPF_DEVCG_DEV_BLOCK), 254, 0), 1U);
-    EXPECT_EQ(run(program, request(BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ, BPF_DEVCG_DEV_BLOCK), 254, 0), 0U);
+    EXPECT_EQ(run(program, request(BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ, BPF_DEVCG_DEV_BLOCK), 254, 0),
+              0U);
 }
 
 TEST(DeviceProgram, GrowsWithTheDevicesAskedFor) {
