@@ -204,6 +204,10 @@ Result<> Dind::make_space() {
         context_.reaper.expect(space_.holder(),
                                [this](const proc::ExitStatus& status) { holder_ended(status); });
     }
+    for (const auto& group : plan_->plan.cgroup.late) {
+        if (auto limited = host_->cgroups().set_limits(group.name, group.limits); !limited)
+            log::warn(kComponent, limited.error().message());
+    }
     return {};
 }
 
