@@ -26,6 +26,7 @@ stop_brokers() {
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
     pids=()
 }
+# shellcheck disable=SC2317 # the trap calls it
 cleanup() {
     stop_brokers
     for kind in a b; do "$broker" --sweep "$engine" "two-agents-$kind" >>"$work/sweep.log" 2>&1 || cat "$work/sweep.log"; done
@@ -75,7 +76,7 @@ for agent in a b; do
     check "$agent inspects under the given name" "$(as $agent inspect -f '{{.Name}}' db)" /db
     check "$agent sees its events only" "$(as $agent events --since 10m --until 0s --filter type=container --filter event=create --format '{{.Actor.Attributes.name}}' | grep -c '^db$')" 1
 
-    id=$(as $other ps -q --no-trunc --filter name=db)
+    id=$(as "$other" ps -q --no-trunc --filter name=db)
     for prefix in "$id" "${id:0:12}" "${id:0:6}"; do
         refused "$agent does not inspect ${#prefix} characters of a foreign id" as $agent inspect "$prefix"
         refused "$agent does not exec by ${#prefix} characters of a foreign id" as $agent exec "$prefix" true
@@ -85,7 +86,7 @@ for agent in a b; do
     refused "$agent does not join a foreign container" as $agent run --rm --network "container:$id" busybox true
     refused "$agent does not take a foreign container's volumes" as $agent run --rm --volumes-from "$id" busybox true
     refused "$agent does not commit a foreign container" as $agent commit "$id" stolen
-    network=$(as $other network ls -q --no-trunc --filter name=app_default)
+    network=$(as "$other" network ls -q --no-trunc --filter name=app_default)
     refused "$agent does not inspect a foreign network" as $agent network inspect "$network"
     refused "$agent does not join a foreign network" as $agent run --rm --network "$network" busybox true
     hidden=$(direct volume ls -q --filter "label=org.gocd.agent.id=two-agents-$other" | grep app_data)
