@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -21,7 +22,9 @@ using ::testing::Not;
 
 const fs::path kSource = SOURCE_ROOT;
 const fs::path kCache = kSource / ".cache/vm";
-constexpr const char* kImage = "gocd-agent-dind:test";
+// As in tests/e2e.
+const char* const kImage =
+    std::getenv("E2E_IMAGE") != nullptr ? std::getenv("E2E_IMAGE") : "gocd-agent-dind:test";
 
 // The image's files as a folder, unpacked again when the image is another one.
 ::testing::AssertionResult unpack_image() {
@@ -88,11 +91,14 @@ in_container agent gocd-supervisor -- sh -c '
     docker load -qi /inner.tar &&
     docker run --rm inner-busybox:test echo said inside &&
     docker run --rm -m 64m inner-busybox:test cat /sys/fs/cgroup/memory.max &&
-    docker run --rm --privileged inner-busybox:test echo privileged inside;
-    grep -E "^(CapBnd|NoNewPrivs)" /
-                 proc / self / status;
-             exit 5' echo "vm: status $?" left = $(left_in agent) echo "vm: left [$left]") ");
-        EXPECT_THAT(console, HasSubstr("engine 2"));
+    docker run --rm --privileged inner-busybox:test echo privileged inside
+    grep -E ^CapBnd /proc/self/status
+    exit 5'
+echo "vm: status $?"
+left=$(left_in agent)
+echo "vm: left [$left]"
+)sh");
+    EXPECT_THAT(console, HasSubstr("engine 2"));
     EXPECT_THAT(console, HasSubstr("driver overlay2 cgroup 2"));
     EXPECT_THAT(console, HasSubstr("said inside"));
     EXPECT_THAT(console, HasSubstr("67108864"));
@@ -104,17 +110,26 @@ in_container agent gocd-supervisor -- sh -c '
 
 TEST_F(Vm, AnOrderedStopLeavesNothing) {
     const std::string console = boot(R"sh(
-in_container agent sh -c '
-    gocd-supervisor -- sh -c "
-        docker load -qi /inner.tar && for i in 1 2 3; do docker run -d inner-busybox:test sh -c \"trap : TERM; while :; do sleep 1; done\"; done;
-        touch /tmp/running; sleep 300" &
-    while [ ! -e /tmp/running ]; do sleep 0.2; done
-    kill -TERM $!
-    wait $!
-    echo "vm: status $?"'
+cat >/vm-job <<'END'
+docker load -qi /inner.tar
+for i in 1 2 3; do docker run -d inner-busybox:test sh -c 'trap "" TERM; while :; do sleep 1; done'; done
+echo "vm: job runs"
+touch /run/job-runs
+sleep 300
+END
+cat >/vm-agent <<'END'
+mkdir -p /run && chmod 1777 /run
+gocd-supervisor -- sh /vm-job &
+while [ ! -e /run/job-runs ] && kill -0 $!; do sleep 0.2; done
+kill -TERM $!
+wait $!
+echo "vm: status $?"
+END
+in_container agent sh /vm-agent
 left=$(left_in agent)
 echo "vm: left [$left]"
 )sh");
+    EXPECT_THAT(console, HasSubstr("vm: job runs"));
     EXPECT_THAT(console, HasSubstr("vm: status 0"));
     EXPECT_THAT(console, HasSubstr("vm: left []")) << console;
 }
