@@ -153,7 +153,7 @@ echo "vm: left [$left]"
 TEST_F(Vm, B4_ProcessesThatJoinDuringTheStartDoNotBreakIt) {
     const std::string console = boot(R"sh(
 mkdir -p /sys/fs/cgroup/agent
-( for i in $(seq 400); do sh -c 'echo 0 >/sys/fs/cgroup/agent/cgroup.procs && exec /busybox-vm usleep 20000'; done ) 2>/dev/null &
+( for i in $(seq 150); do sh -c 'echo 0 >/sys/fs/cgroup/agent/cgroup.procs && exec /busybox-vm usleep 20000'; done ) 2>/dev/null &
 in_container agent gocd-supervisor -- sh -c 'docker load -qi /inner.tar && docker run --rm -m 64m inner-busybox:test echo said inside'
 wait
 )sh");
