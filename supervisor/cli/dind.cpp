@@ -204,10 +204,6 @@ Result<> Dind::make_space() {
         context_.reaper.expect(space_.holder(),
                                [this](const proc::ExitStatus& status) { holder_ended(status); });
     }
-    for (const auto& group : plan_->plan.cgroup.late) {
-        if (auto limited = host_->cgroups().set_limits(group.name, group.limits); !limited)
-            log::warn(kComponent, limited.error().message());
-    }
     return {};
 }
 
@@ -260,6 +256,10 @@ void Dind::start() {
     if (auto finished = space_.finish(); !finished) return context_.events.failed(finished.error().message());
     // Who attaches to the container gets the network of its first process, and wants to be where jobs are.
     if (auto entered = space_.enter_network(); !entered) log::warn(kComponent, entered.error().message());
+    const auto known = host_->cgroups().warnings().size();
+    host_->cgroups().settle();
+    for (std::size_t i = known; i < host_->cgroups().warnings().size(); ++i)
+        log::warn(kComponent, host_->cgroups().warnings()[i]);
     engine_->start();
     if (broker_) broker_->start();
 }

@@ -41,16 +41,10 @@ void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
         // A contained engine owns the whole of `engine` and sees it as its root.
         cgroup.engine = "engine/daemons";
         cgroup.containers = "engine/containers";
-        // It hands its controllers on itself, from inside: no process can be born in a group that already
-        // does.
-        groups.push_back({"engine", engine_limits, false});
+        groups.push_back({"engine", engine_limits, true, true});
     }
-    const bool late = input.settings.contained && input.host.cgroup.mode == CgroupMode::V2;
-    const host::CgroupLimits container_limits{input.settings.containers_memory_max, std::nullopt};
-    if (late)
-        cgroup.late = {{cgroup.engine, engine_limits, false}, {cgroup.containers, container_limits, true}};
-    groups.push_back({cgroup.engine, late ? host::CgroupLimits{} : engine_limits, false});
-    groups.push_back({cgroup.containers, late ? host::CgroupLimits{} : container_limits, !late});
+    groups.push_back({cgroup.engine, engine_limits, false});
+    groups.push_back({cgroup.containers, {input.settings.containers_memory_max, std::nullopt}, true});
     groups.push_back({cgroup.agent, {input.settings.agent_memory_max, std::nullopt}, false});
 }
 

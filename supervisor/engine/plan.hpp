@@ -46,9 +46,6 @@ struct CgroupPlan {
     std::string agent = "agent";
     std::string containers = "containers";
     std::string parent;  // --cgroup-parent: `containers` as the engine sees it
-    // Version 2, contained: groups whose limits can be set only once the engine's namespace handed
-    // controllers on.
-    std::vector<host::CgroupGroup> late;
 };
 
 enum class IptablesBackend { Nft, Legacy, None };

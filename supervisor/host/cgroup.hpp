@@ -36,6 +36,9 @@ class CgroupManager {
     CgroupManager(const CgroupManager&) = delete;
     CgroupManager& operator=(const CgroupManager&) = delete;
 
+    // Catches up on what had to wait for the birthplace groups to be left. Adds to warnings().
+    virtual void settle() {}
+
     virtual Result<CgroupPlacement> placement(const std::string& group) = 0;
     virtual Result<> set_limits(const std::string& group, const CgroupLimits& limits) = 0;
     // SIGKILL for every process of the group and of all groups below it. It returns when the kernel has been

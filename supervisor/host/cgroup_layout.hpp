@@ -20,6 +20,10 @@ struct CgroupGroup {
     std::string name;  // path below the base, "engine" or "engine/daemons"
     CgroupLimits limits;
     bool parent = false;  // v2: it has groups below it and no processes, and hands controllers on to them
+    // v2: a process is first born in it and then leaves it for one of the groups below (the root of a cgroup
+    // namespace is where its first process was). Until settle() it hands no controllers on, and the groups
+    // below it have no limits.
+    bool birthplace = false;
 };
 
 struct CgroupLayout {

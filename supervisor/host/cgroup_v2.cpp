@@ -12,6 +12,7 @@
 #include "host/cgroup_versions.hpp"
 #include "host/mounts.hpp"
 #include "sys/files.hpp"
+#include "sys/procfs.hpp"
 
 namespace supervisor::host {
 namespace {
@@ -21,6 +22,8 @@ namespace {
 constexpr int kMostRounds = 200;
 // Whoever is still there then is given time to leave by itself.
 constexpr int kRoundsWithoutPause = 20;
+// Of a millisecond each, for a birthplace to be left.
+constexpr int kMostWaits = 50;
 
 std::string enabling(const std::vector<std::string>& controllers, char sign) {
     std::string text;
@@ -44,6 +47,7 @@ class Version2 final : public CgroupManager {
     explicit Version2(const CgroupLayout& layout) : layout_(layout) {}
 
     Result<> apply();
+    void settle() override;
     Result<CgroupPlacement> placement(const std::string& group) override;
     Result<> set_limits(const std::string& group, const CgroupLimits& limits) override;
     Result<> kill(const std::string& group) override;
@@ -66,6 +70,9 @@ class Version2 final : public CgroupManager {
     Result<> enable_controllers(const std::string& directory, std::vector<std::string>& enabled);
     void enable_one_by_one(const std::string& directory, std::vector<std::string>& enabled);
     Result<> make_groups();
+    bool has_to_wait(const CgroupGroup& group) const;
+    Result<> hand_on(const CgroupGroup& group) const;
+    void equip(const CgroupGroup& group);
     Result<> write_limit(const std::string& group, const std::string& file, std::uint64_t bytes) const;
 
     CgroupLayout layout_;
@@ -141,15 +148,41 @@ void Version2::enable_one_by_one(const std::string& directory, std::vector<std::
 Result<> Version2::make_groups() {
     for (const auto& group : layout_.groups) {
         SUPERVISOR_TRY(make_group(path(group.name)));
-        if (group.parent && !enabled_.empty()) {
-            const auto written =
-                sys::write_existing(path(group.name) + "/cgroup.subtree_control", enabling(enabled_, '+'));
-            if (!written) warnings_.push_back(written.error().message());
-        }
-        if (auto limited = set_limits(group.name, group.limits); !limited)
-            warnings_.push_back(limited.error().message());
+        if (!has_to_wait(group)) equip(group);
     }
     return {};
+}
+
+// A group that hands controllers on must have no processes, and without them its children have no limits.
+bool Version2::has_to_wait(const CgroupGroup& group) const {
+    return std::any_of(layout_.groups.begin(), layout_.groups.end(), [&](const CgroupGroup& other) {
+        return other.birthplace && sys::path_is_inside(group.name, other.name);
+    });
+}
+
+// The last process may be on its way out of the group.
+Result<> Version2::hand_on(const CgroupGroup& group) const {
+    const std::string file = path(group.name) + "/cgroup.subtree_control";
+    for (int round = 0;; ++round) {
+        auto written = sys::write_existing(file, enabling(enabled_, '+'));
+        if (written || written.error().code() != EBUSY || round == kMostWaits) return written;
+        pause_for(Milliseconds(1));
+    }
+}
+
+void Version2::equip(const CgroupGroup& group) {
+    if (group.parent && !enabled_.empty()) {
+        const auto written = hand_on(group);
+        if (!written) warnings_.push_back(written.error().message());
+    }
+    if (auto limited = set_limits(group.name, group.limits); !limited)
+        warnings_.push_back(limited.error().message());
+}
+
+void Version2::settle() {
+    for (const auto& group : layout_.groups) {
+        if (has_to_wait(group)) equip(group);
+    }
 }
 
 Result<CgroupPlacement> Version2::placement(const std::string& group) {

@@ -82,9 +82,10 @@ void set_oom_score(const PreparedChild& child) {
 void set_session(const PreparedChild& child) {
     if (child.plan->foreground_on_terminal) {
         if (::setpgid(0, 0) != 0) give_up(child, Stage::ForegroundTerminal);
-        // SIGTTOU is blocked in the parent still, so that a background group may take the terminal. One that is not the
-        // controlling terminal cannot be taken; the program then runs on it without job control.
-        if (::tcsetpgrp(STDIN_FILENO, ::getpid()) != 0 && errno != ENOTTY) give_up(child, Stage::ForegroundTerminal);
+        // SIGTTOU is blocked in the parent still, so that a background group may take the terminal. One that
+        // is not the controlling terminal cannot be taken; the program then runs on it without job control.
+        if (::tcsetpgrp(STDIN_FILENO, ::getpid()) != 0 && errno != ENOTTY)
+            give_up(child, Stage::ForegroundTerminal);
     } else if (child.plan->new_session && ::setsid() < 0) {
         give_up(child, Stage::NewSession);
     }

@@ -54,8 +54,7 @@ TEST_F(Hardening, InheritsNothingButStdio) {
 
 TEST_F(Hardening, GivesTheSocketToTheDockerGroupAlone) {
     EXPECT_THAT(
-        run({"--", "sh", "-c", "test -S /var/run/docker.sock && stat -c '%a %G' /var/run/docker.sock"})
-            .out,
+        run({"--", "sh", "-c", "test -S /var/run/docker.sock && stat -c '%a %G' /var/run/docker.sock"}).out,
         HasSubstr("660 docker"));
 }
 

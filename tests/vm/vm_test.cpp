@@ -134,4 +134,30 @@ echo "vm: left [$left]"
     EXPECT_THAT(console, HasSubstr("vm: left []")) << console;
 }
 
+TEST_F(Vm, C1_APodWithoutANamespaceLeavesTheNodesRootAlone) {
+    const std::string console = boot(R"sh(
+mkdir -p /sys/fs/cgroup/kubepods/one
+ls /sys/fs/cgroup >/tmp/before
+in_pod one gocd-supervisor -- sh -c 'docker load -qi /inner.tar && docker run --rm inner-busybox:test echo said inside; cat /proc/self/cgroup'
+ls /sys/fs/cgroup >/tmp/after
+cmp /tmp/before /tmp/after && echo "vm: root untouched"
+left=$(left_in kubepods/one)
+echo "vm: left [$left]"
+)sh");
+    EXPECT_THAT(console, HasSubstr("said inside"));
+    EXPECT_THAT(console, HasSubstr("0::/kubepods/one/agent"));
+    EXPECT_THAT(console, HasSubstr("vm: root untouched"));
+    EXPECT_THAT(console, HasSubstr("vm: left []")) << console;
+}
+
+TEST_F(Vm, B4_ProcessesThatJoinDuringTheStartDoNotBreakIt) {
+    const std::string console = boot(R"sh(
+mkdir -p /sys/fs/cgroup/agent
+( for i in $(seq 400); do sh -c 'echo 0 >/sys/fs/cgroup/agent/cgroup.procs && exec /busybox-vm usleep 20000'; done ) 2>/dev/null &
+in_container agent gocd-supervisor -- sh -c 'docker load -qi /inner.tar && docker run --rm -m 64m inner-busybox:test echo said inside'
+wait
+)sh");
+    EXPECT_THAT(console, HasSubstr("said inside")) << console;
+}
+
 }  // namespace

@@ -132,17 +132,6 @@ TEST_F(CgroupPlan, LimitsReachTheirGroups) {
     EXPECT_EQ(limits["engine"].memory_low, 256U << 20U);
 }
 
-// A process cannot be born in a group that hands controllers on, and limits need controllers.
-TEST_F(CgroupPlan, AContainedEngineHandsItsControllersOnItself) {
-    settings.contained = true;
-    settings.containers_memory_max = 2U << 30U;
-    const auto plan = drafted();
-    for (const auto& group : plan.cgroup.layout.groups) EXPECT_FALSE(group.parent) << group.name;
-    ASSERT_EQ(plan.cgroup.late.size(), 2U);
-    EXPECT_EQ(plan.cgroup.late[1].name, "engine/containers");
-    EXPECT_EQ(plan.cgroup.late[1].limits.memory_max, 2U << 30U);
-}
-
 TEST_F(CgroupPlan, UsersCgroupParentWins) {
     choose(R"({"cgroup-parent": "/mine"})");
     EXPECT_EQ(drafted().cgroup.parent, "/mine");

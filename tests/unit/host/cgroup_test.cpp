@@ -230,6 +230,22 @@ TEST_F(FakeVersion2, ControllersAndLimitsAreWritten) {
     EXPECT_THAT((*manager)->warnings(), ::testing::IsEmpty());
 }
 
+TEST_F(FakeVersion2, BirthplaceHandsControllersOnOnlyAfterItWasLeft) {
+    layout.groups = {
+        {"supervisor", {}, false}, {"engine", {}, true, true}, {"engine/containers", {1U << 30U, {}}, true}};
+    file("engine/cgroup.subtree_control", "");
+    file("engine/containers/memory.max", "");
+    file("engine/containers/cgroup.subtree_control", "");
+    auto manager = CgroupManager::create(layout);
+    ASSERT_TRUE(manager) << manager.error().message();
+    EXPECT_EQ(text("engine/cgroup.subtree_control"), "");
+    EXPECT_EQ(text("engine/containers/memory.max"), "");
+    (*manager)->settle();
+    EXPECT_EQ(text("engine/cgroup.subtree_control"), "+cpu +memory");
+    EXPECT_EQ(text("engine/containers/memory.max"), std::to_string(1U << 30U));
+    EXPECT_THAT((*manager)->warnings(), ::testing::IsEmpty());
+}
+
 TEST_F(FakeVersion2, MissingControllerIsAWarning) {
     ASSERT_TRUE(sys::remove_file(layout.base + "/engine/memory.low"));
     auto manager = CgroupManager::create(layout);
