@@ -12,7 +12,7 @@
 namespace supervisor::cli {
 namespace {
 
-constexpr Milliseconds kCheckBudget{5'000};
+constexpr Milliseconds kCheckBudget{11'000};
 constexpr Milliseconds kWorkBudget{110'000};
 constexpr int kBaselineDescriptor = 3;
 constexpr const char* kBaselinePath = "/proc/self/fd/3";

@@ -10,7 +10,8 @@ namespace supervisor::engine {
 namespace {
 
 constexpr const char* kComponent = "engine";
-constexpr Milliseconds kCheckLimit{5'000};
+// Generous: /version starts two programs, and on a starved machine a healthy dockerd needs seconds for that.
+constexpr Milliseconds kCheckLimit{11'000};
 constexpr int kTolerated = 1;  // one missed check may be load; two in a row are a hang
 constexpr Milliseconds kRecheck{500};
 constexpr Milliseconds kStackDump{1'000};
@@ -239,7 +240,8 @@ void Engine::checked(Health health) {
         return check_after(setup_.check_interval);
     }
     if (health == Health::WrongDriver) return give_up(helper_words_);
-    if (++failed_checks_ <= kTolerated) return check_after(kRecheck);
+    // Before it was ever ready there is nothing to heal: the start's own time limit decides.
+    if (!ever_ready_ || ++failed_checks_ <= kTolerated) return check_after(kRecheck);
     heal(health);
 }
 

@@ -33,7 +33,8 @@ struct EngineSetup {
     std::vector<std::string> environment;
     std::string expected_driver;
     Milliseconds start_timeout{30'000};
-    Milliseconds check_interval{10'000};
+    // With two checks of kCheckLimit in a row, a hang is found within 30 s.
+    Milliseconds check_interval{6'000};
     // Puts a child where the engine lives: cgroup, namespaces, limits.
     std::function<void(proc::ChildPlan&)> place;
     // A plan that runs this program's helper command with these words, outside the engine's namespaces and

@@ -34,7 +34,7 @@ class EngineTest : public testing::Test {
         setup.environment = {"PATH=/usr/bin"};
         setup.expected_driver = "overlay2";
         setup.start_timeout = ms(30'000);
-        setup.check_interval = ms(10'000);
+        setup.check_interval = ms(6'000);
         setup.place = [](proc::ChildPlan& plan) { plan.oom_score_adjust = -500; };
         setup.helper = [](const std::vector<std::string>& words) {
             proc::ChildPlan plan;
@@ -273,7 +273,7 @@ TEST_F(EngineTest, AFailedEngineDoesNotBecomeReadyByALateAnswer) {
 
 TEST_F(EngineTest, ChecksAgainAndAgainWithoutAskingForTheDriver) {
     bring_up();
-    advance(9'999);
+    advance(5'999);
     EXPECT_EQ(pid_of("internal-engine-check"), -1);
     advance(1);
     EXPECT_EQ(plan_of("internal-engine-check").arguments.size(), 2U);
