@@ -3,18 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "broker/uri.hpp"
+
 namespace supervisor::broker {
-namespace {
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-}  // namespace
-
 BodyReader::BodyReader(BodyFraming framing) : left_(framing.length) {
     switch (framing.kind) {
         case Framing::None:

@@ -5,7 +5,6 @@
 #include "base/strings.hpp"
 
 namespace supervisor::broker {
-namespace {
 
 int hex_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -13,6 +12,8 @@ int hex_value(char c) {
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
     return -1;
 }
+
+namespace {
 
 bool is_control(char c) {
     const auto byte = static_cast<unsigned char>(c);

@@ -47,6 +47,9 @@ struct Target {
 // in the query, a fragment.
 Result<Target> parse_target(std::string_view target);
 
+// The value of one hexadecimal digit in either case; -1 for any other character.
+int hex_value(char c);
+
 std::string percent_encode(std::string_view text);
 // Same, but leaves '/' alone: for image references in a path.
 std::string percent_encode_path(std::string_view text);
