@@ -198,6 +198,7 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     SUPERVISOR_TRY_ASSIGN(network, SpaceNetwork::create(link, contained_->holder.descriptor(CLONE_NEWNET)));
     contained_->network = std::move(network);
     contained_->firewall = inputs.firewall;
+    contained_->network.look_for_stale_rules(*spawner_, inputs.firewall);
     return {};
 }
 
