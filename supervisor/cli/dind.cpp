@@ -179,6 +179,9 @@ engine::SpaceInputs Dind::space_inputs() const {
             const auto& hierarchy = cgroup.layout.hierarchies.at(i);
             inputs.cgroups.push_back({hierarchy.controllers, hierarchy.mount_point, directories[i]});
         }
+        // Where runc sees the version 2 tree it gives containers groups there, by the same names.
+        inputs.device_groups = {cgroup.engine, cgroup.containers};
+        if (host.cgroup.mode != host::CgroupMode::Hybrid) inputs.device_groups.pop_back();
     }
     for (const auto& device : split(context_.config.engine.devices, ',')) {
         if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
@@ -216,6 +219,8 @@ Result<> Dind::make_space() {
     space_ = std::move(*space);
     for (const auto& directory : space_.unshared())
         log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
+    if (!space_.open_devices().empty())
+        log::warn(kComponent, "inner privileged containers can open every device: " + space_.open_devices());
     if (space_.holder() > 0) {
         context_.reaper.expect(space_.holder(),
                                [this](const proc::ExitStatus& status) { holder_ended(status); });
