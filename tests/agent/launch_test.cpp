@@ -307,8 +307,8 @@ TEST_F(Launch, AotCacheIsTrainedAndUsedOnlyWhereItFits) {
                    {"GO_JAVA_HOME=" + std::string(AOT_JAVA_HOME),
                     "PATH=" TOOLS_PATH ":" + std::string(std::getenv("PATH"))});
     ASSERT_EQ(training.wait(milliseconds(120'000)), 0) << training.err();
-    EXPECT_EQ(shell("PATH=" TOOLS_PATH ":$PATH " IMAGE_STAGES "/record-aot " + directory_.path() + " " +
-                    (directory_ / "out") + " && mv " + (directory_ / "out") +
+    EXPECT_EQ(shell("SOURCE_DATE_EPOCH=0 PATH=" TOOLS_PATH ":$PATH " IMAGE_STAGES "/record-aot " +
+                    directory_.path() + " " + (directory_ / "out") + " && mv " + (directory_ / "out") +
                     "/usr/local/share/gocd-agent/agent.aot.record " + cache + ".record"),
               0);
     EXPECT_THAT(training.out(), HasSubstr("without the cache"));
