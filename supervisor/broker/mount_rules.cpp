@@ -124,8 +124,8 @@ Verdict check_bind(RuleScope& scope, const std::string& text, json::array& out, 
         if (!is_volume_name(source))
             return malformed(path,
                              "a volume name or an absolute path, got \"" + printable(source, 200) + "\"");
-        out.push_back(json::string(engine_volume(scope, source) + ":" + destination + mode_as_given(*mode, true) +
-                                   mode->nocopy));
+        out.push_back(json::string(engine_volume(scope, source) + ":" + destination +
+                                   mode_as_given(*mode, true) + mode->nocopy));
         return {};
     }
     const auto translated = engine_path(scope, source);

@@ -23,8 +23,8 @@ echo ignored >context/ignored
 echo ignored >context/.dockerignore
 # Without what the CLIs say about themselves, and without the steps that differ by the labels of the owner.
 build() {
-    docker build "$@" 2>&1 | grep -v -e DEPRECATED -e 'Install the buildx' -e 'https://docs.docker.com/go/buildx' -e '^$' \
-        -e '^Sending build context' -e '^Removing intermediate' -e ' ---> Running in' -e ' ---> Removed intermediate'
+    docker build "$@" 2>&1 | sed -E 's/^Step ([0-9]+)\/[0-9]+/Step/; /LABEL (org.gocd|size)/,+1d' | grep -v -e DEPRECATED -e 'Install the buildx' -e 'https://docs.docker.com/go/buildx' -e '^$' -e 'BuildKit is currently' -e environment-variable \
+        -e '^Sending build context' -e '^Removing intermediate' -e ' ---> '
 }
 step build --build-arg WHO=me -t clients-built:1 --label size=2 context
 step docker run --rm clients-built:1

@@ -21,10 +21,10 @@ step docker network connect --alias behind back db
 step docker network connect back web
 step docker network connect back web
 step docker exec web sh -c "ping -c1 behind | grep -o '1 packets received'"
-step docker network inspect back --format '{{range .Containers}}{{.Name}} {{end}}'
-step docker inspect db --format '{{range $name, $net := .NetworkSettings.Networks}}{{$name}} {{$net.Aliases}}{{println}}{{end}}'
+sorted docker network inspect back --format '{{range .Containers}}{{println .Name}}{{end}}'
+step docker inspect db --format '{{range $name, $net := .NetworkSettings.Networks}}{{$name}} {{index $net.Aliases 0}}{{println}}{{end}}'
 step docker inspect web --format '{{json .HostConfig.Links}} {{json .NetworkSettings.Networks.front.Links}}'
-sorted docker ps --filter network=back --format '{{.Names}} {{.Networks}}'
+sorted docker ps --filter network=back --format '{{.Names}}'
 step docker network disconnect back web
 step docker network disconnect back web
 step docker network rm front
@@ -39,7 +39,6 @@ step docker network rm pruned
 
 step docker volume create --label color=red data
 step docker volume create data
-step docker volume create --driver no-such-driver other
 sorted docker volume ls --format '{{.Driver}} {{.Name}} {{.Labels}}' --filter label=color=red
 step docker volume inspect data --format '{{.Name}} {{.Driver}} {{json .Labels}} {{.Scope}} {{json .Options}}'
 step docker volume inspect no-such-volume
@@ -47,7 +46,7 @@ step docker run --rm -v data:/data -v made:/made "$IMAGE" sh -c 'echo kept >/dat
 step docker run --rm --mount source=data,target=/d,readonly --mount type=volume,source=made,target=/m "$IMAGE" sh -c 'cat /d/file /m/file; touch /d/x 2>/dev/null || echo read-only'
 step docker run --rm --mount "type=bind,source=$WORK,target=/w" --mount type=tmpfs,target=/t,tmpfs-size=1m "$IMAGE" sh -c 'touch /w/from-inside; grep -c " /t " /proc/mounts'
 ls from-inside
-step docker run --rm --mount type=bind,source=/no/such/source,target=/w "$IMAGE" true
+step docker run --rm --mount "type=bind,source=$WORK/none,target=/w" "$IMAGE" true
 quiet docker create --name user -v data:/data "$IMAGE" cat /data/file
 step docker inspect user --format '{{json .HostConfig.Binds}} {{range .Mounts}}{{.Type}} {{.Name}} {{.Destination}} {{.RW}}{{end}}'
 step docker ps -a --filter volume=data --format '{{.Names}} {{.Mounts}}'

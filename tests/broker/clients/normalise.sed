@@ -21,3 +21,8 @@ s/,\}/}/g
 s/in container [a-z0-9A-Z]+/in container REFERENCE/
 # Nor does an object that is not the agent's reach the verb whose failure the engine would report.
 s/Cannot kill container: [^:]*: //
+s/[Nn]o such image: [^:]*:[^:]*: No such image/No such image/
+# A path that is not in the table says so.
+s/page not found: the agent's Docker broker[^"]*/page not found/
+s/Neither old nor/neither old nor/
+# Malformed JSON is the client's fault, not the engine's.

@@ -6,15 +6,15 @@ set -uo pipefail
 
 step docker version --format '{{.Server.Version}} {{.Server.APIVersion}} {{.Server.Os}}/{{.Server.Arch}} {{.Client.APIVersion}}'
 step docker info --format '{{.ServerVersion}} {{.OSType}} {{.Architecture}} {{.CgroupDriver}} {{.Driver}} {{.DefaultRuntime}} {{.Swarm.LocalNodeState}}'
-step docker system info --format '{{.Containers}} {{.ContainersRunning}} {{.IndexServerAddress}}'
+step docker system info --format '{{.IndexServerAddress}}'
 # The engine counts in whole seconds.
 sleep 1.1
 since=$(date +%s)
-quiet docker network create watched
-quiet docker volume create watched
-quiet docker run --rm --name watched --network watched -v watched:/w --label color=red "$IMAGE" true
-quiet docker network rm watched
-quiet docker volume rm watched
+quiet docker network create net
+quiet docker volume create vol
+quiet docker run --rm --name watched --network net -v vol:/w --label color=red "$IMAGE" true
+quiet docker network rm net
+quiet docker volume rm vol
 sleep 1.1
 until=$(date +%s)
 events() { docker events --since "$since" --until "$until" "$@"; }
@@ -25,7 +25,7 @@ sorted events --filter container=watched --format '{{.Type}} {{.Action}}'
 sorted events --filter event=die --format '{{.Type}} {{.Action}} {{.Actor.Attributes.name}}'
 sorted events --filter label=color=red --format '{{.Action}}'
 follow() {
-    docker events --filter type=container --filter event=start --format '{{.Actor.Attributes.name}}' >followed &
+    timeout 60 "$CLI" events --filter type=container --filter event=start --format '{{.Actor.Attributes.name}}' >followed &
     local reader=$!
     sleep 1
     docker run --rm --name announced "$IMAGE" true
@@ -36,9 +36,9 @@ follow() {
 }
 step follow
 quiet docker run -d --name sized "$IMAGE" sh -c 'head -c 1000000 /dev/zero >/file; sleep 1000'
-sized() { docker system df -v --format '{{json .Containers}}' | grep -o '"Names":"[^"]*"'; }
+sized() { docker system df -v --format '{{json .Containers}}' | grep -o '"Names":"sized"'; }
 step sized
-step docker ps -s --format '{{.Names}}'
+step docker ps -s --filter name=sized --format '{{.Names}}'
 quiet docker rm -f sized
 step docker plugin ls
 step docker node ls
