@@ -152,6 +152,10 @@ class FaultMatrix : public EndToEnd, public ::testing::WithParamInterface<Cell> 
         EXPECT_TRUE(shell("kill -CONT " + hit).ok()) << "it was replaced: " << container_->logs();
         EXPECT_TRUE(becomes_healthy(*container_, kRecovery)) << container_->logs();
         EXPECT_EQ(pid(), hit);
+        if (GetParam().target == Target::Agent && GetParam().phase != Phase::DuringStart) {
+            EXPECT_TRUE(container_->wait_for_log("agent answers again", seconds(30))) << container_->logs();
+            EXPECT_THAT(container_->logs(), HasSubstr("agent does not answer"));
+        }
         is_well();
     }
 

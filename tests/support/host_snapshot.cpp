@@ -53,7 +53,8 @@ std::set<std::string> foreign_processes() {
 // Layers that other engines of this machine have mounted for their builds and containers are theirs.
 bool is_another_engines_layer(const std::string& point, const std::string& type) {
     static const std::string root = trimmed(docker({"info", "--format", "{{.DockerRootDir}}"}).out);
-    return type == "overlay" && !root.empty() && !point.starts_with(root + "/");
+    const bool in_an_engine = type == "overlay" || point.find("/engine/data/") != std::string::npos;
+    return in_an_engine && !root.empty() && !point.starts_with(root + "/");
 }
 
 // proc(5): field 5 is the mount point; the type follows the separator "-".
