@@ -322,6 +322,7 @@ void Dind::stop(Deadline deadline, std::function<void()> done) {
 std::vector<std::string> Dind::clean_up() {
     stopping_ = true;
     std::vector<std::string> killed;
+    if (engine_ && !engine_->killed_inside().empty()) killed.push_back(engine_->killed_inside());
     space_.kill_all();
     if (host_) {
         const engine::CgroupPlan& cgroup = plan_->plan.cgroup;
