@@ -94,6 +94,7 @@ Result<> Dind::decide() {
     for (const auto& path : repairs.set_aside)
         log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
     SUPERVISOR_TRY(plan_->decide(context_.environment, true));
+    context_.events.reached("host examined");
     log_decisions(plan_->plan);
     daemon_ = engine::daemon_config(plan_->plan, settings, plan_->choices);
     return {};
