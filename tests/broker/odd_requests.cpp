@@ -261,13 +261,13 @@ void OddRequests::twist_head(Parts& parts) {
             parts.line_end = "\n";
             break;
         case 1:
-            lines.emplace_back("X-Meta-A: b\r\n SMUGGLED");
+            lines.emplace_back("X-Odd: b\r\n SMUGGLED");
             break;
         case 2:
-            lines.emplace_back("X-Meta-A: b\nX-SMUGGLED: c");
+            lines.emplace_back("X-Odd: b\nX-SMUGGLED: c");
             break;
         case 3:
-            lines.push_back(std::string("X-Meta-A: b\0SMUGGLED", 20));
+            lines.push_back(std::string("X-Odd: b\0SMUGGLED", 17));
             break;
         case 4:
             lines.emplace_back(

@@ -69,12 +69,12 @@ services:
   store:
     image: $image
     command: sh -c 'echo $1 >/data/owner; sleep 1000'
-    volumes: ["data:/data", "./:/project:ro"]
+    volumes: ["files:/data", "./:/project:ro"]
   front:
     image: $image
     command: sleep 1000
     depends_on: [store]
-volumes: {data: {}}
+volumes: {files: {}}
 networks: {default: {name: project_network}}
 END
 }
