@@ -192,6 +192,8 @@ void update_container(Broker& broker, const ExchangePtr& exchange) {
 void rename_container(Broker& broker, const ExchangePtr& exchange) {
     const std::string name(exchange->query.get("name"));
     if (name.empty()) return exchange->fail(400, "neither old nor new names may be empty");
+    if (!is_object_name(name.starts_with('/') ? name.substr(1) : name))
+        return exchange->fail(400, invalid_container_name(name));
     with_container(broker, exchange, exchange->name, [&broker, exchange, name](const OwnContainer& own) {
         const auto plain = name.starts_with('/') ? name.substr(1) : name;
         exchange->query.set("name", broker.names().hidden(plain));
