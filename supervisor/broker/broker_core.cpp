@@ -48,6 +48,7 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
       policy_(std::move(policy)),
       names_(config_.agent_id),
       owner_{config_.agent_id, config_.incarnation, config_.own_container},
+      owner_only_(owner_filter(owner_)),
       api_(kNewestApi),
       upstream_(loop, engine_socket_path(config_)),
       link_(loop, config_.supervisor_fd, link_requests()) {

@@ -46,6 +46,8 @@ class Broker : public SessionOwner {
     const Names& names() const { return names_; }
     const Config& config() const { return config_; }
     const Owner& owner() const { return owner_; }
+    // The filter of a list that the client did not narrow.
+    const std::string& owner_only() const { return owner_only_; }
     const MountTable& mounts() const { return mounts_; }
     ApiVersion api() const { return api_; }
     bool ending() const { return ending_; }
@@ -93,6 +95,7 @@ class Broker : public SessionOwner {
     Policy policy_;
     Names names_;
     Owner owner_;
+    std::string owner_only_;
     MountTable mounts_;
     Ledger ledger_;
     ApiVersion api_;
