@@ -75,7 +75,9 @@ class Broker : public SessionOwner {
 
   private:
     SupervisorLink::Requests link_requests();
-    void accept_clients();
+    Result<loop::Watch> listen_at(int fd);
+    void accept_clients(int listener);
+    void pause_accepting(Milliseconds pause);
     void accept_one(UniqueFd fd);
     void learn_version(const Reply& reply);
     void learn_self(std::vector<std::string> candidates);
@@ -86,6 +88,7 @@ class Broker : public SessionOwner {
     void read_networks(const Reply& reply);
     void read_volumes(const Reply& reply);
     void finish_refresh();
+    void run_sweep(SweepScope scope, Milliseconds budget, Sweep::Done done);
     void clean_up(const protocol::Message& message, SweepScope scope);
     protocol::Counters counters() const;
     void audit(const Exchange& exchange, const Peer& peer);
@@ -106,9 +109,11 @@ class Broker : public SessionOwner {
     std::uint64_t next_call_ = 0;
     std::vector<std::function<void()>> waiting_for_refresh_;
     std::vector<std::function<void()>> refreshing_;
-    std::shared_ptr<Sweep> sweep_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<Sweep>> sweeps_;
+    std::uint64_t next_sweep_ = 0;
     std::optional<LineWriter> audit_;
     loop::Watch listener_;
+    loop::Watch shared_listener_;
     loop::Timer accept_pause_;
     loop::Timer retry_;
     bool ending_ = false;
