@@ -93,5 +93,6 @@ make_base() { # IMAGE, such as debian:trixie-slim
             { rm -f "$tar.new"; die $kFailed "mmdebstrap could not make $1: $(grep -m1 -E '^E:|error' "$cache/base/log" || tail -1 "$cache/base/log")"; }
         mv "$tar.new" "$tar"
     fi
-    "$docker_cli" import --change 'CMD ["bash"]' "$tar" "$1" >/dev/null || die $kFailed "docker import of $tar failed"
+    "$docker_cli" import --change 'CMD ["bash"]' "$tar" "$1" >/dev/null 2>"$cache/base/log" ||
+        die $kFailed "docker import of $tar failed: $(tail -1 "$cache/base/log")"
 }

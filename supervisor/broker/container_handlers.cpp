@@ -129,7 +129,9 @@ void prune_containers(Broker& broker, const ExchangePtr& exchange) {
     if (!filters) return;
     add_owner(*filters, broker.owner());
     exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/containers/prune");
+    call_and_show(broker, exchange, "/containers/prune", {}, [&broker](const Reply& reply) {
+        for (const auto& id : strings_in(reply, "ContainersDeleted")) broker.ledger().remove_container(id);
+    });
 }
 
 void container_call(Broker& broker, const ExchangePtr& exchange) {

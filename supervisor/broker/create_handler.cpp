@@ -1,5 +1,6 @@
 // POST /containers/create: the one request in which everything comes together.
 #include <algorithm>
+#include <cstdint>
 
 #include "base/strings.hpp"
 #include "broker/handler_support.hpp"
@@ -99,7 +100,10 @@ void pin_image(Broker& broker, Creation& creation, const std::optional<json::obj
 
 Verdict rewrite(RuleScope& scope, json::object& body, const std::string& name) {
     scope.container_name = name;
-    return rewrite_container(scope, body);
+    auto verdict = rewrite_container(scope, body);
+    // Clients take "not found" here for a missing image and pull it.
+    if (verdict && verdict->status == 404) verdict->status = 400;
+    return verdict;
 }
 
 }  // namespace

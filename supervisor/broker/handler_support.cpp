@@ -81,6 +81,18 @@ std::optional<json::value> parsed_body(const Reply& reply) {
     return std::move(*parsed);
 }
 
+std::vector<std::string> strings_in(const Reply& reply, std::string_view member) {
+    std::vector<std::string> out;
+    const auto parsed = reply.status == 200 ? parsed_body(reply) : std::nullopt;
+    if (!parsed || !parsed->is_object()) return out;
+    const auto* list = parsed->as_object().if_contains(member);
+    if (list == nullptr || !list->is_array()) return out;
+    for (const auto& element : list->as_array()) {
+        if (element.is_string()) out.emplace_back(element.as_string());
+    }
+    return out;
+}
+
 void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
                     std::function<void(json::object body, RuleScope scope)> then) {
     broker.with_job(exchange, [&broker, exchange, body = std::move(body), rewrite = std::move(rewrite),

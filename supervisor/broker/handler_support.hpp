@@ -29,6 +29,8 @@ void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::strin
 // The body as JSON object; empty if there is none. Answers 400 itself.
 std::optional<json::object> body_object(const ExchangePtr& exchange);
 std::optional<json::value> parsed_body(const Reply& reply);
+// The strings of a list in a successful answer: what a prune removed.
+std::vector<std::string> strings_in(const Reply& reply, std::string_view member);
 
 // Runs a rule function over a copy of `body`; on a missing reference once more after a refresh. `then` gets
 // the rewritten body and what the rules found out.

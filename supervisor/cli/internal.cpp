@@ -81,7 +81,7 @@ constexpr Entry kEntries[] = {
     {"internal-engine-check", 2, engine_check}, {"internal-engine-kill", 3, engine_kill},
     {"internal-engine-prune", 4, engine_prune}, {"internal-job-baseline", 2, job_baseline},
     {"internal-job-cleanup", 3, job_cleanup},   {"internal-broker", 2, run_broker},
-    {"internal-metrics", 3, serve_metrics},
+    {"internal-metrics", 3, serve_metrics},     {"internal-remove-data", 2, remove_data},
 };
 
 }  // namespace

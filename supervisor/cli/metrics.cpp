@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "base/strings.hpp"
 #include "base/unique_fd.hpp"
 #include "cli/docker_side.hpp"

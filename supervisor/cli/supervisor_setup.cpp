@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "base/log.hpp"
 #include "cli/agent_payload.hpp"
 #include "cli/dind.hpp"

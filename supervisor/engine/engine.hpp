@@ -90,6 +90,7 @@ class Engine {
     void run_check();
     void checked(Health health);
     void heal(Health health);
+    bool hung_too_often(const std::string& cause);
     void run_helper(const std::vector<std::string>& words, Milliseconds limit,
                     std::function<void(int status)> done);
     void helper_ended(const proc::ExitStatus& status);
@@ -105,6 +106,7 @@ class Engine {
     UniqueFd held_socket_;
     std::optional<service::NotifySocket> containerd_notify_;
     std::optional<service::NotifySocket> dockerd_notify_;
+    proc::Backoff hangs_;
     service::Service containerd_;
     service::Service dockerd_;
 
