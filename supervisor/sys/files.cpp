@@ -124,6 +124,14 @@ Result<UniqueFd> open_directory(const std::string& path) {
     return open_file(path, O_RDONLY | O_DIRECTORY);
 }
 
+Result<std::string> read_regular_file(const std::string& path, std::size_t limit) {
+    SUPERVISOR_TRY_ASSIGN(file, open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) return fail(system_error("stat", path));
+    if (!S_ISREG(status.st_mode)) return fail(Error(EINVAL, "read " + path + ": not a regular file"));
+    return read_whole(file.get(), path, limit);
+}
+
 Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit) {
     SUPERVISOR_TRY_ASSIGN(fd, open_at(directory, name, O_RDONLY, 0));
     return read_whole(fd.get(), name, limit);

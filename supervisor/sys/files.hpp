@@ -26,6 +26,10 @@ Result<std::string> read_file_at(int directory, const std::string& name, std::si
 Result<std::string> read_open_file(int fd, std::size_t limit = 64 << 20);
 std::string read_file_or(const std::string& path, std::string otherwise = {});
 
+// A file in a place that others can write to: anything but a regular file is an error, and nothing that lies
+// there (a pipe, a device) makes the caller wait.
+Result<std::string> read_regular_file(const std::string& path, std::size_t limit = 64 << 10);
+
 // The first `limit` bytes, or fewer if the file is shorter.
 Result<std::string> read_beginning(const std::string& path, std::size_t limit);
 
