@@ -12,7 +12,7 @@ constexpr std::string_view kSocketPaths[] = {"/var/run/docker.sock", "/run/docke
 bool is_engine_socket(const RuleScope& scope, std::string_view path) {
     const auto listed = [path](std::string_view known) { return !known.empty() && path == known; };
     return listed(kSocketPaths[0]) || listed(kSocketPaths[1]) || listed(scope.config.listen_path) ||
-           listed(scope.config.host_socket);
+           listed(scope.config.shared_path) || listed(scope.config.host_socket);
 }
 
 std::string clean_path(std::string_view path) {
@@ -32,13 +32,14 @@ std::string clean_path(std::string_view path) {
 // A container that is given the Docker socket gets the broker's: what it does then is this agent's doing.
 Result<EnginePath> broker_socket(const RuleScope& scope) {
     if (scope.config.mode == Mode::Dind) return EnginePath{scope.config.listen_path, true, {}};
-    auto source = scope.mounts.own_path(scope.config.listen_path);
-    if (!source) {
-        return fail(Error("the broker's socket " + scope.config.listen_path +
-                          " is not on a volume of the agent, so no container can be given it")
-                        .advice("start the agent with a volume for its directory"));
+    for (const auto& path : {scope.config.shared_path, scope.config.listen_path}) {
+        if (path.empty()) continue;
+        if (auto source = scope.mounts.own_path(path)) return EnginePath{*source, true, {}};
     }
-    return EnginePath{*source, true, {}};
+    return fail(
+        Error("the agent has no volume or bind mount on which a container could be given the broker's socket")
+            .advice("start the agent with a volume, for its working directory for example: "
+                    "docker run -v agent-work:/godata …"));
 }
 
 // A path as the engine is to see it, or the reason why not.
@@ -55,6 +56,7 @@ Denial bind_refusal(const RuleScope& scope, const std::string& path, const Error
 }
 
 struct BindMode {
+    bool given = false;
     bool writable = true;
     std::string nocopy;  // for volumes
 };
@@ -63,6 +65,7 @@ struct BindMode {
 std::optional<BindMode> parse_mode(std::string_view text) {
     BindMode mode;
     if (text.empty()) return mode;
+    mode.given = true;
     for (const auto word : split(text, ',')) {
         static constexpr std::string_view kIgnored[] = {
             "rw",       "z",       "Z",       "consistent", "cached", "delegated", "copy",
@@ -80,6 +83,12 @@ std::optional<BindMode> parse_mode(std::string_view text) {
 
 std::string mode_text(bool writable) {
     return writable ? ":rw" : ":ro";
+}
+
+// Without a mode where there was none: clients compare what they see with what they asked for.
+std::string mode_as_given(const BindMode& mode, bool source_is_writable) {
+    const bool writable = mode.writable && source_is_writable;
+    return writable && !mode.given ? "" : mode_text(writable);
 }
 
 bool is_volume_name(std::string_view name) {
@@ -117,13 +126,13 @@ Verdict check_bind(RuleScope& scope, const std::string& text, json::array& out, 
             return malformed(path,
                              "a volume name or an absolute path, got \"" + printable(source, 200) + "\"");
         out.push_back(json::string(engine_volume(scope, source) + ":" + destination +
-                                   mode_text(mode->writable) + mode->nocopy));
+                                   mode_as_given(*mode, true) + mode->nocopy));
         return {};
     }
     const auto translated = engine_path(scope, source);
     if (!translated) return bind_refusal(scope, path, translated.error());
-    out.push_back(json::string(translated->source + ":" + destination +
-                               mode_text(mode->writable && translated->writable)));
+    out.push_back(
+        json::string(translated->source + ":" + destination + mode_as_given(*mode, translated->writable)));
     for (const auto& nested : translated->nested) {
         const auto inner = clean_path(destination + nested.below);
         out.push_back(

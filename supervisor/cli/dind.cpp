@@ -180,6 +180,9 @@ engine::SpaceInputs Dind::space_inputs() const {
             const auto& hierarchy = cgroup.layout.hierarchies.at(i);
             inputs.cgroups.push_back({hierarchy.controllers, hierarchy.mount_point, directories[i]});
         }
+        // Where runc sees the version 2 tree it gives containers groups there, by the same names.
+        inputs.device_groups = {cgroup.engine, cgroup.containers};
+        if (host.cgroup.mode != host::CgroupMode::Hybrid) inputs.device_groups.pop_back();
     }
     for (const auto& device : split(context_.config.engine.devices, ',')) {
         if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
@@ -217,6 +220,8 @@ Result<> Dind::make_space() {
     space_ = std::move(*space);
     for (const auto& directory : space_.unshared())
         log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
+    if (!space_.open_devices().empty())
+        log::warn(kComponent, "inner privileged containers can open every device: " + space_.open_devices());
     if (space_.holder() > 0) {
         context_.reaper.expect(space_.holder(),
                                [this](const proc::ExitStatus& status) { holder_ended(status); });
@@ -318,6 +323,7 @@ void Dind::stop(Deadline deadline, std::function<void()> done) {
 std::vector<std::string> Dind::clean_up() {
     stopping_ = true;
     std::vector<std::string> killed;
+    if (engine_ && !engine_->killed_inside().empty()) killed.push_back(engine_->killed_inside());
     space_.kill_all();
     if (host_) {
         const engine::CgroupPlan& cgroup = plan_->plan.cgroup;

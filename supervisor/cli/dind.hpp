@@ -1,6 +1,7 @@
 // Docker in Docker: probe the host, decide, prepare it, and run an engine of our own for the jobs.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
