@@ -1,6 +1,7 @@
 // The broker's state and what its handlers share. One per process.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <unordered_map>

@@ -129,7 +129,9 @@ void prune_containers(Broker& broker, const ExchangePtr& exchange) {
     if (!filters) return;
     add_owner(*filters, broker.owner());
     exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/containers/prune");
+    call_and_show(broker, exchange, "/containers/prune", {}, [&broker](const Reply& reply) {
+        for (const auto& id : strings_in(reply, "ContainersDeleted")) broker.ledger().remove_container(id);
+    });
 }
 
 void container_call(Broker& broker, const ExchangePtr& exchange) {
@@ -190,6 +192,8 @@ void update_container(Broker& broker, const ExchangePtr& exchange) {
 void rename_container(Broker& broker, const ExchangePtr& exchange) {
     const std::string name(exchange->query.get("name"));
     if (name.empty()) return exchange->fail(400, "neither old nor new names may be empty");
+    if (!is_object_name(name.starts_with('/') ? name.substr(1) : name))
+        return exchange->fail(400, invalid_container_name(name));
     with_container(broker, exchange, exchange->name, [&broker, exchange, name](const OwnContainer& own) {
         const auto plain = name.starts_with('/') ? name.substr(1) : name;
         exchange->query.set("name", broker.names().hidden(plain));

@@ -1,5 +1,6 @@
 // POST /containers/create: the one request in which everything comes together.
 #include <algorithm>
+#include <cstdint>
 
 #include "base/strings.hpp"
 #include "broker/handler_support.hpp"
@@ -99,7 +100,10 @@ void pin_image(Broker& broker, Creation& creation, const std::optional<json::obj
 
 Verdict rewrite(RuleScope& scope, json::object& body, const std::string& name) {
     scope.container_name = name;
-    return rewrite_container(scope, body);
+    auto verdict = rewrite_container(scope, body);
+    // Clients take "not found" here for a missing image and pull it.
+    if (verdict && verdict->status == 404) verdict->status = 400;
+    return verdict;
 }
 
 }  // namespace
@@ -109,6 +113,7 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
     if (!body) return;
     std::string name(exchange->query.get("name"));
     if (name.starts_with('/')) name.erase(0, 1);
+    if (!name.empty() && !is_object_name(name)) return exchange->fail(400, invalid_container_name(name));
     if (name.empty())
         exchange->query.remove("name");
     else

@@ -81,6 +81,30 @@ std::optional<json::value> parsed_body(const Reply& reply) {
     return std::move(*parsed);
 }
 
+bool is_object_name(std::string_view name) {
+    static constexpr std::string_view kLetters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    return name.size() > 1 && std::string_view("_.-").find(name.front()) == std::string_view::npos &&
+           name.find_first_not_of(kLetters) == std::string_view::npos;
+}
+
+std::string invalid_container_name(std::string_view name) {
+    return "Invalid container name (" + printable(name, 200) +
+           "), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
+}
+
+std::vector<std::string> strings_in(const Reply& reply, std::string_view member) {
+    std::vector<std::string> out;
+    const auto parsed = reply.status == 200 ? parsed_body(reply) : std::nullopt;
+    if (!parsed || !parsed->is_object()) return out;
+    const auto* list = parsed->as_object().if_contains(member);
+    if (list == nullptr || !list->is_array()) return out;
+    for (const auto& element : list->as_array()) {
+        if (element.is_string()) out.emplace_back(element.as_string());
+    }
+    return out;
+}
+
 void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
                     std::function<void(json::object body, RuleScope scope)> then) {
     broker.with_job(exchange, [&broker, exchange, body = std::move(body), rewrite = std::move(rewrite),

@@ -2,6 +2,7 @@
 // are resolved here and only here, in the engine's order but among own objects; upstream gets full ids.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>

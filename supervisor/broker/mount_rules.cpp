@@ -55,6 +55,7 @@ Denial bind_refusal(const RuleScope& scope, const std::string& path, const Error
 }
 
 struct BindMode {
+    bool given = false;
     bool writable = true;
     std::string nocopy;  // for volumes
 };
@@ -63,6 +64,7 @@ struct BindMode {
 std::optional<BindMode> parse_mode(std::string_view text) {
     BindMode mode;
     if (text.empty()) return mode;
+    mode.given = true;
     for (const auto word : split(text, ',')) {
         static constexpr std::string_view kIgnored[] = {
             "rw",       "z",       "Z",       "consistent", "cached", "delegated", "copy",
@@ -80,6 +82,12 @@ std::optional<BindMode> parse_mode(std::string_view text) {
 
 std::string mode_text(bool writable) {
     return writable ? ":rw" : ":ro";
+}
+
+// Without a mode where there was none: clients compare what they see with what they asked for.
+std::string mode_as_given(const BindMode& mode, bool source_is_writable) {
+    const bool writable = mode.writable && source_is_writable;
+    return writable && !mode.given ? "" : mode_text(writable);
 }
 
 bool is_volume_name(std::string_view name) {
@@ -117,13 +125,13 @@ Verdict check_bind(RuleScope& scope, const std::string& text, json::array& out, 
             return malformed(path,
                              "a volume name or an absolute path, got \"" + printable(source, 200) + "\"");
         out.push_back(json::string(engine_volume(scope, source) + ":" + destination +
-                                   mode_text(mode->writable) + mode->nocopy));
+                                   mode_as_given(*mode, true) + mode->nocopy));
         return {};
     }
     const auto translated = engine_path(scope, source);
     if (!translated) return bind_refusal(scope, path, translated.error());
-    out.push_back(json::string(translated->source + ":" + destination +
-                               mode_text(mode->writable && translated->writable)));
+    out.push_back(
+        json::string(translated->source + ":" + destination + mode_as_given(*mode, translated->writable)));
     for (const auto& nested : translated->nested) {
         const auto inner = clean_path(destination + nested.below);
         out.push_back(

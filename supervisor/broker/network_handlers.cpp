@@ -92,7 +92,12 @@ void prune_networks(Broker& broker, const ExchangePtr& exchange) {
     if (!filters) return;
     add_owner(*filters, broker.owner());
     exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/networks/prune");
+    call_and_show(broker, exchange, "/networks/prune", {}, [&broker](const Reply& reply) {
+        for (const auto& name : strings_in(reply, "NetworksDeleted")) {
+            if (const auto* own = broker.ledger().network(broker.shown(name)))
+                broker.ledger().remove_network(std::string(own->id));
+        }
+    });
 }
 
 void inspect_network(Broker& broker, const ExchangePtr& exchange) {

@@ -29,7 +29,9 @@ Verdict check_links(RuleScope& scope, json::value& value, const FieldRule&, cons
         auto reference = text.substr(0, colon);
         const auto alias = colon == std::string::npos ? reference : text.substr(colon + 1);
         if (auto denial = own_container(scope, reference)) return denial;
-        element = reference + ":" + alias;
+        // By name: in a network of the user's the engine looks links up among names, where an id is none.
+        const auto& name = scope.ledger.container(reference)->name;
+        element = (name.empty() ? reference : scope.names.hidden(name)) + ":" + alias;
     }
     return {};
 }

@@ -69,7 +69,9 @@ void prune_volumes(Broker& broker, const ExchangePtr& exchange) {
     if (!filters) return;
     add_owner(*filters, broker.owner());
     exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/volumes/prune");
+    call_and_show(broker, exchange, "/volumes/prune", {}, [&broker](const Reply& reply) {
+        for (const auto& name : strings_in(reply, "VolumesDeleted")) broker.ledger().remove_volume(name);
+    });
 }
 
 void inspect_volume(Broker& broker, const ExchangePtr& exchange) {

@@ -2,6 +2,7 @@
 // peer_protocol.hpp.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <set>
 

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "base/strings.hpp"
 #include "engine/caps_mode.hpp"
 #include "engine/shared_directories.hpp"

@@ -49,7 +49,8 @@ Result<> make_link(const std::string& target, const std::string& path);
 
 // mkdir -p; existing directories are fine and keep their mode.
 Result<> make_directories(const std::string& path, mode_t mode = 0755);
-// rm -r that never follows a link and stays on the file system where it began; a missing path is fine.
+// rm -r that never follows a link and stops at mounts (subvolumes of btrfs go as well); a missing path is
+// fine.
 Result<> remove_tree(const std::string& path);
 // rename(2): within one file system, replacing a file that is at `to`.
 Result<> rename_path(const std::string& from, const std::string& to);
