@@ -39,7 +39,10 @@ bake_from_archive() { # ARCHIVE DIRECTORY
     local member inner
     [ -r "$1" ] || die $kMissingInput "--bake-server $1: no such file"
     ensure unzip unzip
-    while read -r member; do
+    unzip -Z1 "$1" >"$context/members" 2>/dev/null || die $kBadInput "--bake-server $1 is not a zip"
+    local members
+    mapfile -t members <"$context/members"
+    for member in "${members[@]}"; do
         case ${member##*/} in
             agent.jar | agent-launcher.jar | tfs-impl.jar | agent-plugins.zip) unzip -p "$1" "$member" >"$2/${member##*/}" ;;
             go.jar | *.war)
@@ -49,5 +52,6 @@ bake_from_archive() { # ARCHIVE DIRECTORY
                 rm -f "$inner"
                 ;;
         esac
-    done < <(unzip -Z1 "$1" 2>/dev/null || die $kBadInput "--bake-server $1 is not a zip")
+    done
+    rm -f "$context/members"
 }

@@ -34,8 +34,12 @@ use_engine() {
     if [ -n "$cli" ] && engine_answers "$cli"; then return; fi
     if [ -n "${DOCKER_HOST-}" ]; then die $kNoEngine "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST"; fi
     [ "$(id -u)" = 0 ] || die $kNoEngine "no Docker engine answers and only root can start one: start Docker, or run this with sudo"
-    note "no Docker engine answers: starting a private one in $cache/engine"
+    local before
+    before=$("$root/tests/support/engine" env "$cache/engine")
+    [ -n "$before" ] || note "no Docker engine answers: starting a private one in $cache/engine"
     "$root/tests/support/engine" start --private "$cache/engine" >/dev/null || die $kNoEngine "the private engine did not start"
+    # Only what images/ started may images/up --down end.
+    [ -n "$before" ] || touch "$cache/engine/started-by-images"
     eval "$("$root/tests/support/engine" env "$cache/engine")"
     private_engine=yes
 }
@@ -93,5 +97,6 @@ make_base() { # IMAGE, such as debian:trixie-slim
             { rm -f "$tar.new"; die $kFailed "mmdebstrap could not make $1: $(grep -m1 -E '^E:|error' "$cache/base/log" || tail -1 "$cache/base/log")"; }
         mv "$tar.new" "$tar"
     fi
-    "$docker_cli" import --change 'CMD ["bash"]' "$tar" "$1" >/dev/null || die $kFailed "docker import of $tar failed"
+    "$docker_cli" import --change 'CMD ["bash"]' "$tar" "$1" >/dev/null 2>"$cache/base/log" ||
+        die $kFailed "docker import of $tar failed: $(tail -1 "$cache/base/log")"
 }

@@ -67,12 +67,16 @@ report_size() { # IMAGE
     echo "$total" >"$sizes"
 }
 
-# SPDX 2.3 from the image's package database, plus what is not a package.
-write_sbom() { # IMAGE FILE
+# What is in it: SPDX 2.3 from the image's package database plus what is not a package, and the same as plain lines.
+list_contents() { # IMAGE SPDX_FILE
     ensure jq jq
-    "$docker_cli" run --rm --entrypoint sh "$1" -c '. /etc/os-release; echo "$ID"; cat /go-agent/VERSION
+    mkdir -p "$(dirname "$2")"
+    "$docker_cli" run --rm --network none --entrypoint sh "$1" -c '. /etc/os-release; echo "$ID"; cat /go-agent/VERSION
         dpkg-query -W -f "\${db:Status-Abbrev}\t\${Package}\t\${Version}\t\${Architecture}\t\${source:Package}\n"' |
         jq -R -s --arg image "$1" --arg id "$("$docker_cli" image inspect --format '{{.Id}}' "$1")" --arg version "$(cat "$root/VERSION")" \
-            --arg created "$(date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)" -f "$root/images/lib/sbom.jq" >"$2.new"
+            --arg created "$(date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)" -f "$root/images/lib/sbom.jq" >"$2.new" ||
+        { rm -f "$2.new"; die $kFailed "the packages of $1 could not be listed"; }
     mv "$2.new" "$2"
+    jq -r '.packages[] | select(.SPDXID != "SPDXRef-image") | "\(.name) \(.versionInfo)"' "$2" >"${2%.json}.txt"
+    note "  $(wc -l <"${2%.json}.txt") packages: $2, ${2%.json}.txt"
 }

@@ -7,6 +7,8 @@
 // connect to the engine's socket and nothing else.
 #pragma once
 
+#include <cstdint>
+
 #include "broker/config.hpp"
 
 namespace supervisor::broker {

@@ -2,6 +2,7 @@
 // yet. Backpressure is the owner's affair: stop reading the source while blocked(), resume in on_drained().
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -1,5 +1,6 @@
 // The body of POST /containers/create, and the smaller ones that share its fields.
 #include <algorithm>
+#include <cstdint>
 
 #include "base/strings.hpp"
 #include "broker/rules.hpp"

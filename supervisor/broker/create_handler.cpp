@@ -1,5 +1,6 @@
 // POST /containers/create: the one request in which everything comes together.
 #include <algorithm>
+#include <cstdint>
 
 #include "base/strings.hpp"
 #include "broker/handler_support.hpp"

@@ -1,6 +1,7 @@
 // Finds the end of a message body and what of it is payload, one piece at a time and without copying.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "broker/http_message.hpp"

@@ -1,6 +1,7 @@
 // The broker's end of the socket pair to PID 1.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 

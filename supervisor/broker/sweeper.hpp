@@ -2,6 +2,7 @@
 // then networks and volumes, then images. Everything of one kind at a time in parallel, under one deadline.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>

@@ -1,4 +1,6 @@
 #include "base/strings.hpp"
+
+#include <cstdint>
 #include "broker/handler_support.hpp"
 #include "broker/image_access.hpp"
 #include "broker/uri.hpp"

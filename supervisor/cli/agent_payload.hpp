@@ -8,6 +8,7 @@
 #include "agent/directories.hpp"
 #include "agent/job_tracker.hpp"
 #include "agent/launch.hpp"
+#include "cli/agent_watch.hpp"
 #include "cli/docker_side.hpp"
 #include "cli/hardening.hpp"
 #include "cli/payload.hpp"
@@ -53,7 +54,11 @@ class AgentPayload final : public Payload {
     Result<proc::ChildPlan> jvm_plan();
     service::AfterExit jvm_ended(const proc::ExitStatus& status);
     void jvm_changed(service::State state);
+    AgentWatchEvents watch_events();
     void heard(std::string_view line);
+    void watch_registration();
+    void registration_changed();
+    void fetch_again();
     void stopped_step();
 
     AgentPayloadContext context_;
@@ -65,15 +70,24 @@ class AgentPayload final : public Payload {
     agent::Environment environment_;
     agent::Prepared prepared_;
 
+    agent::Owner owner_;
+    UniqueFd registration_files_;
+    loop::Watch registration_watch_;
+
     std::vector<std::string> hooks_left_;
+    bool has_hooks_ = false;
     pid_t hook_ = -1;
     std::string fetcher_words_;
     std::optional<agent::FetchResult> fetched_;
     std::unique_ptr<service::Service> fetcher_;
     std::unique_ptr<service::Service> jvm_;
     agent::JobTracker tracker_;
+    std::unique_ptr<AgentWatch> watch_;
     TimePoint jvm_started_{};
     int quick_upgrades_ = 0;
+    proc::Backoff backoff_;
+    loop::Timer again_;
+    int restarts_ = 0;
     std::function<void()> stop_done_;
 };
 

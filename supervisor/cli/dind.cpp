@@ -6,6 +6,7 @@
 #include "base/strings.hpp"
 #include "engine/certificates.hpp"
 #include "engine/environment.hpp"
+#include "sys/capabilities.hpp"
 #include "sys/files.hpp"
 #include "sys/procfs.hpp"
 
@@ -93,6 +94,7 @@ Result<> Dind::decide() {
     for (const auto& path : repairs.set_aside)
         log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
     SUPERVISOR_TRY(plan_->decide(context_.environment, true));
+    context_.events.reached("host examined");
     log_decisions(plan_->plan);
     daemon_ = engine::daemon_config(plan_->plan, settings, plan_->choices);
     return {};
@@ -124,6 +126,7 @@ Result<> Dind::make_engine() {
                                                std::move(events));
     housekeeping_ =
         std::make_unique<engine::Housekeeping>(context_.loop, context_.processes, housekeeping_setup());
+    remover_ = std::make_unique<engine::DataRemover>(context_.processes, remover_setup());
     return engine_->listen();
 }
 
@@ -141,6 +144,20 @@ engine::HousekeepingSetup Dind::housekeeping_setup() {
     setup.remove_everything = cleanup == JobCleanup::All;
     setup.helper = [this](const std::vector<std::string>& words) { return helper_plan(words); };
     setup.said = [this](const std::string& line) { context_.events.event("housekeeping", line); };
+    return setup;
+}
+
+engine::DataRemover::Setup Dind::remover_setup() {
+    engine::DataRemover::Setup setup;
+    setup.directories = std::move(discarded_slots_);
+    setup.helper = [this](const std::vector<std::string>& words) {
+        proc::ChildPlan plan = helper_plan(words);
+        plan.identity = proc::Identity{0, 0, {}};
+        plan.capabilities = proc::Capabilities::Keep;
+        plan.bounding_set = sys::capability_mask({sys::kCapDacOverride, sys::kCapFowner});
+        return plan;
+    };
+    setup.said = [this](const std::string& line) { context_.events.event("data pool", line); };
     return setup;
 }
 
@@ -163,6 +180,9 @@ engine::SpaceInputs Dind::space_inputs() const {
             const auto& hierarchy = cgroup.layout.hierarchies.at(i);
             inputs.cgroups.push_back({hierarchy.controllers, hierarchy.mount_point, directories[i]});
         }
+        // Where runc sees the version 2 tree it gives containers groups there, by the same names.
+        inputs.device_groups = {cgroup.engine, cgroup.containers};
+        if (host.cgroup.mode != host::CgroupMode::Hybrid) inputs.device_groups.pop_back();
     }
     for (const auto& device : split(context_.config.engine.devices, ',')) {
         if (!trim(device).empty()) inputs.devices.emplace_back(trim(device));
@@ -200,6 +220,8 @@ Result<> Dind::make_space() {
     space_ = std::move(*space);
     for (const auto& directory : space_.unshared())
         log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
+    if (!space_.open_devices().empty())
+        log::warn(kComponent, "inner privileged containers can open every device: " + space_.open_devices());
     if (space_.holder() > 0) {
         context_.reaper.expect(space_.holder(),
                                [this](const proc::ExitStatus& status) { holder_ended(status); });
@@ -260,14 +282,30 @@ void Dind::start() {
     host_->cgroups().settle();
     for (std::size_t i = known; i < host_->cgroups().warnings().size(); ++i)
         log::warn(kComponent, host_->cgroups().warnings()[i]);
+    watch_memory();
     engine_->start();
     if (broker_) broker_->start();
+}
+
+void Dind::watch_memory() {
+    const engine::CgroupPlan& cgroup = plan_->plan.cgroup;
+    engine::OomWatch::Setup setup;
+    setup.groups = {cgroup.supervisor, cgroup.engine, cgroup.containers, cgroup.agent};
+    setup.own_path = engine::own_memory_cgroup(plan_->host.cgroup);
+    setup.said = [this](const std::string& line) {
+        log::warn("memory", line);
+        context_.events.event("out of memory", line);
+    };
+    oom_watch_ = std::make_unique<engine::OomWatch>(context_.loop, host_->cgroups(), std::move(setup));
 }
 
 void Dind::engine_changed(engine::EngineState state) {
     const bool ready = state == engine::EngineState::Ready;
     if (ready) context_.events.reached("engine ready");
-    if (ready && !std::exchange(was_ready_, true)) housekeeping_->engine_ready();
+    if (ready && !std::exchange(was_ready_, true)) {
+        housekeeping_->engine_ready();
+        remover_->start();
+    }
     context_.events.event("engine " + std::string(engine::to_text(state)),
                           ready ? engine_->description() : engine_->cause());
 }
@@ -275,6 +313,7 @@ void Dind::engine_changed(engine::EngineState state) {
 void Dind::stop(Deadline deadline, std::function<void()> done) {
     stopping_ = true;
     housekeeping_->stop();
+    remover_->stop();
     auto stop_engine = [this, deadline, done = std::move(done)] { engine_->stop(deadline, done); };
     if (!broker_) return stop_engine();
     // The engine's own stop removes everything: the broker need not do it object by object.
@@ -284,6 +323,7 @@ void Dind::stop(Deadline deadline, std::function<void()> done) {
 std::vector<std::string> Dind::clean_up() {
     stopping_ = true;
     std::vector<std::string> killed;
+    if (engine_ && !engine_->killed_inside().empty()) killed.push_back(engine_->killed_inside());
     space_.kill_all();
     if (host_) {
         const engine::CgroupPlan& cgroup = plan_->plan.cgroup;
@@ -300,6 +340,7 @@ std::vector<std::string> Dind::clean_up() {
     if (auto removed = space_.remove(); !removed) log::warn(kComponent, removed.error().message());
     if (broker_) broker_->remove_socket();
     if (engine_) engine_->close_socket();
+    oom_watch_.reset();
     if (host_) {
         for (const auto& problem : host_->undo(kCgroupPatience)) log::warn(kComponent, problem);
         host_.reset();

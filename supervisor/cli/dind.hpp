@@ -1,6 +1,7 @@
 // Docker in Docker: probe the host, decide, prepare it, and run an engine of our own for the jobs.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -9,9 +10,11 @@
 #include "cli/docker_side.hpp"
 #include "engine/apply.hpp"
 #include "engine/data_directory.hpp"
+#include "engine/data_remover.hpp"
 #include "engine/engine.hpp"
 #include "engine/engine_space.hpp"
 #include "engine/housekeeping.hpp"
+#include "engine/oom_watch.hpp"
 
 namespace supervisor::cli {
 
@@ -41,8 +44,10 @@ class Dind final : public DockerSide {
     engine::SpaceInputs space_inputs() const;
     engine::EngineSetup engine_setup();
     engine::HousekeepingSetup housekeeping_setup();
+    void watch_memory();
     void engine_changed(engine::EngineState state);
     void holder_ended(const proc::ExitStatus& status);
+    engine::DataRemover::Setup remover_setup();
     proc::ChildPlan helper_plan(const std::vector<std::string>& words) const;
     bool behind_broker() const { return !context_.config.broker.policy.empty(); }
     std::string engine_socket() const;
@@ -57,9 +62,11 @@ class Dind final : public DockerSide {
     std::unique_ptr<engine::Engine> engine_;
     std::unique_ptr<engine::Housekeeping> housekeeping_;
     std::unique_ptr<BrokerService> broker_;
+    std::unique_ptr<engine::OomWatch> oom_watch_;
     engine::EngineSpace space_;
     std::string stores_;  // where directories of the agent go that cannot be id-mapped where they are
     std::vector<std::string> discarded_slots_;
+    std::unique_ptr<engine::DataRemover> remover_;
     std::uint64_t agent_memory_kills_ = 0;
     bool was_ready_ = false;
     bool holder_gone_ = false;

@@ -8,6 +8,7 @@
 #include "engine/containers.hpp"
 #include "engine/data_directory.hpp"
 #include "sys/files.hpp"
+#include "sys/priority.hpp"
 
 namespace supervisor::cli {
 namespace {
@@ -43,7 +44,7 @@ int engine_kill(const std::vector<std::string>& words) {
     const auto killed =
         engine::kill_all_containers(words.at(1), clock, Deadline::after(clock, Milliseconds(budget)));
     if (!killed) return failed(killed.error());
-    if (*killed > 0) say(std::to_string(*killed) + " inner containers");
+    if (*killed > 0) say(std::to_string(*killed) + (*killed == 1 ? " inner container" : " inner containers"));
     return 0;
 }
 
@@ -93,6 +94,20 @@ int job_cleanup(const std::vector<std::string>& words) {
     if (!removed) return failed(removed.error());
     if (*removed > 0) say(fmt::format("removed {} objects that the job had left", *removed));
     return 0;
+}
+
+int remove_data(const std::vector<std::string>& words) {
+    sys::yield_to_others();
+    int status = 0;
+    for (auto directory = words.begin() + 1; directory != words.end(); ++directory) {
+        const auto removed = engine::remove_discarded_slot(*directory);
+        if (!removed) {
+            status = failed(removed.error());
+        } else if (*removed) {
+            say("removed " + *directory + ", which the data pool had discarded");
+        }
+    }
+    return status;
 }
 
 }  // namespace supervisor::cli

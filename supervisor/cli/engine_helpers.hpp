@@ -1,5 +1,5 @@
-// The helper commands that talk to the inner engine's API. Each prints one line for PID 1 (or nothing) and
-// returns an exit code.
+// The helper commands of the inner engine: most talk to its API. Each prints one line for PID 1 (or nothing)
+// and returns an exit code.
 #pragma once
 
 #include <string>
@@ -18,5 +18,8 @@ int engine_prune(const std::vector<std::string>& words);
 int job_baseline(const std::vector<std::string>& words);
 // internal-job-cleanup SOCKET containers|all: removes what is not in descriptor 3
 int job_cleanup(const std::vector<std::string>& words);
+
+// internal-remove-data DIRECTORY…: slots that a data pool discarded
+int remove_data(const std::vector<std::string>& words);
 
 }  // namespace supervisor::cli

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "base/strings.hpp"
 #include "sys/unix_socket.hpp"

@@ -115,6 +115,14 @@ Result<PoolSlot> take_pool_slot(const std::string& pool, int most, const std::st
     return fail(fmt::format("all {} slots of the data pool {} are in use", kMostSlots, pool));
 }
 
+Result<bool> remove_discarded_slot(const std::string& directory) {
+    if (!sys::exists(directory)) return false;
+    SUPERVISOR_TRY_ASSIGN(lock, sys::lock_directory(directory));
+    if (!lock) return false;
+    SUPERVISOR_TRY(sys::remove_tree(directory));
+    return true;
+}
+
 unsigned DiskUse::percent() const {
     if (size == 0) return 0;
     return static_cast<unsigned>((size - std::min(available, size)) * 100 / size);

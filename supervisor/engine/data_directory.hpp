@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ struct PoolSlot {
     std::vector<std::string> discarded;
 };
 Result<PoolSlot> take_pool_slot(const std::string& pool, int most, const std::string& holder);
+// Removes one of them, however long that takes. False when another supervisor is at it.
+Result<bool> remove_discarded_slot(const std::string& directory);
 
 struct Repairs {
     std::vector<std::string> removed;    // stale pid files and sockets

@@ -21,6 +21,11 @@ constexpr Milliseconds kDaemonReserve{500};
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 5, Milliseconds(60'000),
                                    Milliseconds(60'000)};
 
+// A hang takes half a minute to be found, so the window for deaths never fills with hangs; without one of
+// their own an engine that hangs again and again would be restarted for ever. No stable run forgives.
+const proc::BackoffPolicy kHangs{Milliseconds(0), Milliseconds(0), 5, Milliseconds(3'600'000),
+                                 Milliseconds::max()};
+
 // Each shim tells at its start, whatever containerd's own log level is, which four plugins it loads: noise
 // per container.
 bool is_shim_chatter(std::string_view line) {
@@ -65,6 +70,7 @@ Engine::Engine(loop::EventLoop& loop, service::Processes& processes, EngineSetup
       processes_(processes),
       setup_(std::move(setup)),
       events_(std::move(events)),
+      hangs_(kHangs),
       containerd_(loop, processes, spec_of("containerd", setup_.start_timeout, Milliseconds(1'000)),
                   containerd_hooks()),
       dockerd_(loop, processes, spec_of("dockerd", setup_.start_timeout, Milliseconds(5'000)),
@@ -252,13 +258,22 @@ void Engine::heal(Health health) {
     if (health == Health::ContainerdSick) {
         // One that is on its way back needs time, not a kill.
         if (containerd_.state() != service::State::Ready) return check_after(kRecheck);
+        if (hung_too_often("containerd " + cause)) return;
         log::warn(kComponent, "containerd " + cause);
         containerd_.restart(cause);
         return check_after(setup_.check_interval);
     }
+    if (hung_too_often("dockerd " + cause)) return;
     log::warn(kComponent, "dockerd " + cause + "; asking it for its goroutine stacks, then restarting it");
     (void)dockerd_.signal(SIGUSR1);
     check_timer_ = loop_.after(kStackDump, [this, cause] { dockerd_.restart(cause); });
+}
+
+bool Engine::hung_too_often(const std::string& cause) {
+    if (hangs_.next(loop_.clock().now(), Milliseconds(0))) return false;
+    give_up(cause + ", for the " + std::to_string(kHangs.limit + 1) + "th time within " +
+            format_duration(kHangs.window));
+    return true;
 }
 
 void Engine::run_helper(const std::vector<std::string>& words, Milliseconds limit,
@@ -305,7 +320,10 @@ void Engine::kill_containers() {
     const auto limit = stop_deadline_.remaining(loop_.clock()) - kDaemonReserve;
     if (dockerd_.state() != service::State::Ready || limit < Milliseconds(100)) return stop_dockerd();
     run_helper({"internal-engine-kill", setup_.socket_path, std::to_string(limit.count())}, limit,
-               [this](int) { stop_dockerd(); });
+               [this](int status) {
+                   if (status == 0) killed_inside_ = helper_words_;
+                   stop_dockerd();
+               });
 }
 
 void Engine::stop_dockerd() {

@@ -72,6 +72,8 @@ class Engine {
     // "Docker 26.1.5, storage driver overlay2" once it was verified.
     const std::string& description() const noexcept { return description_; }
     const std::string& cause() const noexcept { return cause_; }
+    // "20 inner containers" when the stop had to kill some.
+    const std::string& killed_inside() const noexcept { return killed_inside_; }
 
   private:
     service::Hooks containerd_hooks();
@@ -90,6 +92,7 @@ class Engine {
     void run_check();
     void checked(Health health);
     void heal(Health health);
+    bool hung_too_often(const std::string& cause);
     void run_helper(const std::vector<std::string>& words, Milliseconds limit,
                     std::function<void(int status)> done);
     void helper_ended(const proc::ExitStatus& status);
@@ -105,12 +108,14 @@ class Engine {
     UniqueFd held_socket_;
     std::optional<service::NotifySocket> containerd_notify_;
     std::optional<service::NotifySocket> dockerd_notify_;
+    proc::Backoff hangs_;
     service::Service containerd_;
     service::Service dockerd_;
 
     EngineState state_ = EngineState::Down;
     std::string description_;
     std::string cause_;
+    std::string killed_inside_;
     bool verified_ = false;  // this dockerd's driver was compared with the plan
     bool ever_ready_ =
         false;  // before that, a dockerd that ends by itself has a reason that a restart will not mend

@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "base/strings.hpp"
 #include "engine/caps_mode.hpp"
 #include "engine/shared_directories.hpp"
 #include "engine/space_steps.hpp"
 #include "host/device_directory.hpp"
 #include "host/device_filter.hpp"
+#include "host/device_group.hpp"
 #include "host/id_mapped_mount.hpp"
 #include "host/namespaces.hpp"
 #include "proc/seccomp.hpp"
@@ -21,6 +24,7 @@ namespace supervisor::engine {
 namespace {
 
 constexpr Milliseconds kSetupPatience(5000);
+constexpr Milliseconds kGroupPatience(1000);
 
 // Files of a cgroup that its owner may write (cgroups(7), "delegation"); each version has some of them.
 constexpr const char* kDelegated[] = {"cgroup.procs", "cgroup.threads",    "cgroup.subtree_control",
@@ -124,6 +128,7 @@ struct EngineSpace::Restricted {
     host::NamespaceHolder mounts;
     std::uint64_t bounding_set = 0;
     std::shared_ptr<const proc::SeccompProgram> seccomp;
+    host::DeviceGroup devices;
 };
 
 Result<EngineSpace> EngineSpace::create(const ContainmentPlan& plan, const SpaceInputs& inputs,
@@ -153,6 +158,7 @@ Result<> EngineSpace::restrict(const SpaceInputs& inputs) {
     SUPERVISOR_TRY_ASSIGN(devices, wanted_devices(inputs.devices));
     SUPERVISOR_TRY_ASSIGN(directory, host::make_device_directory(devices, 0));
     SUPERVISOR_TRY(filter_devices(inputs, devices));
+    limit_devices(inputs, devices);
     auto steps = plan_device_space();
     SUPERVISOR_TRY_ASSIGN(mounts, host::NamespaceHolder::start_mounts_only(std::move(steps.steps)));
     SUPERVISOR_TRY(mounts.proceed({directory.get()}));
@@ -160,6 +166,16 @@ Result<> EngineSpace::restrict(const SpaceInputs& inputs) {
     mounts.stop();
     restricted_->mounts = std::move(mounts);
     return {};
+}
+
+// Without it the engine is still better off than with no containment at all.
+void EngineSpace::limit_devices(const SpaceInputs& inputs, const std::vector<host::DeviceNode>& devices) {
+    if (inputs.device_groups.empty()) return;
+    auto group = host::DeviceGroup::create(inputs.device_groups, devices, inputs.device_parent);
+    if (group)
+        restricted_->devices = std::move(*group);
+    else
+        open_devices_ = group.error().message();
 }
 
 ContainmentPlan EngineSpace::move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs) {
@@ -198,6 +214,7 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     SUPERVISOR_TRY_ASSIGN(network, SpaceNetwork::create(link, contained_->holder.descriptor(CLONE_NEWNET)));
     contained_->network = std::move(network);
     contained_->firewall = inputs.firewall;
+    contained_->network.look_for_stale_rules(*spawner_, inputs.firewall);
     return {};
 }
 
@@ -242,6 +259,7 @@ void EngineSpace::place(proc::ChildPlan& child) const {
         child.namespaces.push_back({restricted_->mounts.descriptor(CLONE_NEWNS), CLONE_NEWNS});
         child.bounding_set = restricted_->bounding_set;
         child.seccomp = restricted_->seccomp;
+        if (const int procs = restricted_->devices.procs(); procs >= 0) child.cgroup_procs.push_back(procs);
     }
     if (!contained_) return;
     const auto& holder = contained_->holder;
@@ -267,6 +285,7 @@ void EngineSpace::kill_all() const noexcept {
 }
 
 Result<> EngineSpace::remove() {
+    if (restricted_) return restricted_->devices.remove(kGroupPatience);
     if (!contained_) return {};
     kill_all();
     if (contained_->outer_network)
@@ -291,6 +310,7 @@ EngineSpace& EngineSpace::operator=(EngineSpace&& other) noexcept {
     root_ = other.root_;
     spawner_ = other.spawner_;
     unshared_ = std::move(other.unshared_);
+    open_devices_ = std::move(other.open_devices_);
     restricted_ = std::move(other.restricted_);
     contained_ = std::move(other.contained_);
     return *this;

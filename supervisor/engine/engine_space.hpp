@@ -14,6 +14,7 @@
 #include "engine/address_pools.hpp"
 #include "engine/containment.hpp"
 #include "engine/space_network.hpp"
+#include "host/device_directory.hpp"
 #include "proc/child_plan.hpp"
 #include "proc/spawn.hpp"
 
@@ -46,6 +47,10 @@ struct SpaceInputs {
     std::vector<std::string> devices;  // --engine-devices, see host/device_directory.hpp
     // v2 directories of everything that the engine starts: nothing below may open other devices.
     std::vector<std::string> device_cgroups;
+    // Where there are none, on version 1: groups of the version 2 tree beside it that caps mode makes for the
+    // same purpose, below our own or below `device_parent`. The engine is in the first.
+    std::vector<std::string> device_groups;
+    std::string device_parent;
 
     std::vector<Ipv4Range> taken;  // what the outer namespace has routes to
     unsigned mtu = 1500;           // of the outer interface
@@ -89,6 +94,9 @@ class EngineSpace {
     // can read there what everybody can, and write nothing.
     const std::vector<std::string>& unshared() const noexcept { return unshared_; }
 
+    // Why inner containers may open any device, "" if they may not.
+    const std::string& open_devices() const noexcept { return open_devices_; }
+
     // Null in other modes than userns.
     const LinkPlan* link() const noexcept;
     // Owner, outside, of what the engine's root creates: for sockets that it must be able to use.
@@ -103,6 +111,7 @@ class EngineSpace {
     struct Contained;
     struct Restricted;
     Result<> restrict(const SpaceInputs& inputs);
+    void limit_devices(const SpaceInputs& inputs, const std::vector<host::DeviceNode>& devices);
     ContainmentPlan move_directories(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<> build(const ContainmentPlan& plan, const SpaceInputs& inputs);
     Result<std::vector<UniqueFd>> prepare_mounts(const SpaceInputs& inputs,
@@ -112,6 +121,7 @@ class EngineSpace {
     uid_t root_ = 0;
     const proc::Spawner* spawner_ = nullptr;
     std::vector<std::string> unshared_;
+    std::string open_devices_;
     std::unique_ptr<Contained> contained_;    // userns
     std::unique_ptr<Restricted> restricted_;  // caps
 };

@@ -3,6 +3,8 @@
 // alive.
 #include <fmt/core.h>
 
+#include <cstdint>
+
 #include "base/json.hpp"
 #include "base/strings.hpp"
 #include "engine/data_directory.hpp"

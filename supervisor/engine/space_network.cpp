@@ -30,6 +30,11 @@ constexpr std::uint32_t ipv4(unsigned a, unsigned b, unsigned c, unsigned d) {
 // (address_pools.cpp) leave alone; each has room for 64 pairs.
 constexpr std::array<std::uint32_t, 4> kCandidates{ipv4(10, 77, 213, 0), ipv4(100, 101, 213, 0),
                                                    ipv4(10, 11, 213, 0), ipv4(198, 18, 213, 0)};
+// Names of links and chains.
+constexpr std::string_view kLink = "engine";
+constexpr std::string_view kChain = "GOCD-";
+constexpr unsigned kMostLinks = 64;
+
 constexpr std::uint32_t kNetworkSize = 1U << (32 - kLinkPrefix);
 
 bool is_free(const Ipv4Range& wanted, const std::vector<Ipv4Range>& taken) {
@@ -96,11 +101,17 @@ Result<UniqueFd> memory_file(std::string_view text) {
     return file;
 }
 
+std::string text_of(int file) {
+    std::string text;
+    char chunk[4096];
+    for (ssize_t got; (got = ::pread(file, chunk, sizeof chunk, static_cast<off_t>(text.size()))) > 0;)
+        text.append(chunk, static_cast<std::size_t>(got));
+    return text;
+}
+
 std::string first_line_of(int file) {
-    char text[512];
-    const auto got = ::pread(file, text, sizeof text, 0);
-    const std::string_view all(text, got > 0 ? static_cast<std::size_t>(got) : 0);
-    return printable(trim(all.substr(0, all.find('\n'))), 300);
+    const auto all = text_of(file);
+    return printable(trim(std::string_view(all).substr(0, all.find('\n'))), 300);
 }
 
 // Its exit is collected here, by pid: the reaper must never see it.
@@ -118,6 +129,21 @@ Result<> wait_for(const proc::Child& child, Milliseconds patience) {
     }
     if (ready == 0) return fail(Error(ETIMEDOUT, "it took too long"));
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return fail(Error(EINVAL, "it failed"));
+    return {};
+}
+
+// The link that a line of iptables-save is about, "" for somebody else's: "engine0" of "-A FORWARD -i engine0
+// …" and of ":GOCD-engine0-IN - [0:0]".
+std::string link_of_rule(std::string_view line) {
+    for (auto word : split_words(line)) {
+        if (word.starts_with(":")) word.remove_prefix(1);
+        if (word.starts_with(kChain)) {
+            word.remove_prefix(kChain.size());
+            word = word.substr(0, word.find('-'));
+        }
+        if (word.starts_with(kLink) && parse_unsigned(word.substr(kLink.size()), kMostLinks))
+            return std::string(word);
+    }
     return {};
 }
 
@@ -223,12 +249,39 @@ std::string engine_resolv_conf(const std::string& outer_text, const LinkPlan& li
     return text;
 }
 
+std::string stale_rules_removal(std::string_view saved,
+                                const std::function<bool(const std::string&)>& alive) {
+    std::string removal;
+    std::string rules;
+    std::vector<std::string> chains;
+    const auto close_table = [&] {
+        for (const auto& chain : chains) rules += "-F " + chain + "\n";
+        for (const auto& chain : chains) rules += "-X " + chain + "\n";
+        if (!rules.empty()) removal += rules + "COMMIT\n";
+        rules.clear();
+        chains.clear();
+    };
+    std::string table;
+    for (const auto line : split_lines(saved)) {
+        if (line.starts_with("*")) table = std::string(line) + "\n";
+        if (line == "COMMIT") close_table();
+        const auto link = link_of_rule(line);
+        if (link.empty() || alive(link)) continue;
+        if (rules.empty()) rules = table;
+        if (line.starts_with(":")) chains.emplace_back(split_words(line)[0].substr(1));
+        // What stands in a chain of the link goes with the chain.
+        if (line.starts_with("-A ") && !line.starts_with("-A GOCD-"))
+            rules += "-D " + std::string(line.substr(3)) + "\n";
+    }
+    return removal;
+}
+
 Result<SpaceNetwork> SpaceNetwork::create(LinkPlan link, int engine_namespace) {
     SUPERVISOR_TRY_ASSIGN(outer, host::Netlink::open());
     SUPERVISOR_TRY_ASSIGN(inner, host::Netlink::open_in(engine_namespace));
     SpaceNetwork network;
-    for (unsigned number = 1; outer.has_link(link.name) && number < 64; ++number)
-        link.name = "engine" + std::to_string(number);
+    for (unsigned number = 1; outer.has_link(link.name) && number < kMostLinks; ++number)
+        link.name = std::string(kLink) + std::to_string(number);
     SUPERVISOR_TRY(outer.add_veth({link.name, link.inner_name, engine_namespace, link.mtu}));
     network.linked_ = true;
     network.link_ = link;
@@ -272,19 +325,51 @@ Result<> SpaceNetwork::start(const proc::Spawner& spawner, Loader loader) {
     proc::ChildPlan plan;
     plan.name = loader.program;
     plan.executable = loader.program;
-    plan.arguments = {loader.program, "--noflush", "--wait", "5"};
+    plan.arguments = {loader.program};
+    if (!loader.rules.empty()) plan.arguments.insert(plan.arguments.end(), {"--noflush", "--wait", "5"});
     plan.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
     plan.descriptors = {{input.get(), 0}, {output.get(), 1}, {output.get(), 2}};
     if (loader.network_namespace >= 0) plan.namespaces = {{loader.network_namespace, CLONE_NEWNET}};
     SUPERVISOR_TRY_ASSIGN(child, spawner.spawn(plan));
     loader.child = std::move(child);
     loader.output = std::move(output);
-    loaders_.push_back(std::move(loader));
+    (loader.rules.empty() ? savers_ : loaders_).push_back(std::move(loader));
     return {};
+}
+
+// A start must not fail because somebody else's rules cannot be read.
+void SpaceNetwork::look_for_stale_rules(const proc::Spawner& spawner, const FirewallPrograms& programs) {
+    for (const auto& restore : {programs.iptables_restore, programs.ip6tables_restore}) {
+        const auto at = restore.rfind("-restore");
+        if (at == std::string::npos) continue;
+        Loader saver;
+        saver.program = restore.substr(0, at) + "-save";
+        saver.restore = restore;
+        if (sys::exists(saver.program)) (void)start(spawner, std::move(saver));
+    }
+}
+
+void SpaceNetwork::remove_stale_rules(const proc::Spawner& spawner) {
+    constexpr Milliseconds kPatience(2000);
+    auto outer = host::Netlink::open();
+    const auto alive = [&](const std::string& name) {
+        return name != link_.name && outer && outer->has_link(name);
+    };
+    auto savers = std::move(savers_);
+    savers_.clear();
+    for (auto& saver : savers) {
+        if (!wait_for(saver.child, kPatience)) continue;
+        Loader removal;
+        removal.program = saver.restore;
+        removal.rules = stale_rules_removal(text_of(saver.output.get()), alive);
+        if (!removal.rules.empty()) (void)start(spawner, std::move(removal));
+    }
+    (void)finish_rules(spawner, kPatience);
 }
 
 Result<> SpaceNetwork::start_rules(const proc::Spawner& spawner, const FirewallPrograms& programs) {
     programs_ = programs;
+    remove_stale_rules(spawner);
     SUPERVISOR_TRY(allow_forwarding());
     rules_ = true;
     const auto load = [&](const std::string& program, Family family) {
@@ -334,6 +419,8 @@ Result<> SpaceNetwork::finish_rules(const proc::Spawner& spawner, Milliseconds p
 
 Result<> SpaceNetwork::remove(const proc::Spawner& spawner) {
     constexpr Milliseconds kPatience(3000);
+    for (auto& saver : savers_) (void)wait_for(saver.child, kPatience);
+    savers_.clear();
     Result<> first = finish_rules(spawner, kPatience);
     const auto note = [&](Result<> result) {
         if (!result && first) first = std::move(result);

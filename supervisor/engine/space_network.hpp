@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,10 @@ LoopbackResolver find_resolver(const std::string& address, std::string_view udp,
 enum class Family { Ipv4, Ipv6 };
 std::string outer_rules(const LinkPlan& link, Family family, bool listener_match);
 std::string outer_rules_removal(const LinkPlan& link, Family family);
+// Input of iptables-restore that takes away what a killed predecessor left in an outer namespace that
+// outlived it, as a pod's does; empty when there is nothing. `saved`: text of iptables-save. `alive`: whether
+// a link of that name belongs to an engine that runs.
+std::string stale_rules_removal(std::string_view saved, const std::function<bool(const std::string&)>& alive);
 std::string inner_rules(const LinkPlan& link);  // empty when none are needed
 
 // resolv.conf for the engine and its containers: a loopback resolver is reached through the gateway.
@@ -67,6 +72,8 @@ class SpaceNetwork {
     // The link: fast, the kernel does it within the calls.
     static Result<SpaceNetwork> create(LinkPlan link, int engine_namespace);
 
+    // Asks which rules the outer namespace has already; start_rules() waits for the answer.
+    void look_for_stale_rules(const proc::Spawner& spawner, const FirewallPrograms& programs);
     // Starts loading the rules; finish_rules() waits for that.
     Result<> start_rules(const proc::Spawner& spawner, const FirewallPrograms& programs);
     Result<> finish_rules(const proc::Spawner& spawner, Milliseconds patience);
@@ -84,12 +91,14 @@ class SpaceNetwork {
   private:
     struct Loader {
         std::string program;
-        std::string rules;
+        std::string restore;   // of one that lists rules: the program that changes them
+        std::string rules;     // empty: it lists them
         std::string fallback;  // tried when the rules are refused
         int network_namespace = -1;
         proc::Child child;
         UniqueFd output;  // memfd with what the program said
     };
+    void remove_stale_rules(const proc::Spawner& spawner);
     Result<> allow_forwarding() const;
     Result<> start(const proc::Spawner& spawner, Loader loader);
     Result<> finish(const proc::Spawner& spawner, Loader& loader, Milliseconds patience);
@@ -100,6 +109,7 @@ class SpaceNetwork {
     bool linked_ = false;
     bool rules_ = false;
     std::vector<Loader> loaders_;
+    std::vector<Loader> savers_;
 };
 
 }  // namespace supervisor::engine

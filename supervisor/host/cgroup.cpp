@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/strings.hpp"
@@ -38,26 +37,40 @@ Result<std::unique_ptr<CgroupManager>> CgroupManager::create(const CgroupLayout&
     return fail("unknown cgroup mode");
 }
 
-std::optional<OomVictim> last_oom_victim(std::string_view kernel_log, std::string_view group) {
-    const auto lines = split_lines(kernel_log);
-    for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-        const auto at = line->find("oom-kill:");
-        if (at == std::string_view::npos) continue;
-        const auto fields = line->substr(at + 9);
-        OomVictim victim{field(fields, "task_memcg"), field(fields, "task"), field(fields, "pid")};
-        const auto components = split(victim.cgroup, '/');
-        if (std::find(components.begin(), components.end(), group) != components.end()) return victim;
-    }
-    return std::nullopt;
+void CgroupManager::rearm_oom_events(const UniqueFd& events) {
+    char text[1024];
+    (void)!::pread(events.get(), text, sizeof text, 0);
 }
 
-std::string read_kernel_log() {
+std::vector<OomVictim> oom_victims(std::string_view kernel_log) {
+    std::vector<OomVictim> victims;
+    for (const auto line : split_lines(kernel_log)) {
+        const auto at = line.find("oom-kill:");
+        if (at == std::string_view::npos) continue;
+        const auto fields = line.substr(at + 9);
+        victims.push_back({field(fields, "task_memcg"), field(fields, "task"), field(fields, "pid"),
+                           field(fields, "oom_memcg")});
+    }
+    return victims;
+}
+
+std::string path_from(const std::string& cgroup, std::string_view group) {
+    const std::string part = "/" + std::string(group);
+    const auto at = (cgroup + "/").find(part + "/");
+    return at == std::string::npos ? std::string() : cgroup.substr(at + 1);
+}
+
+Result<KernelLog> KernelLog::open() {
+    SUPERVISOR_TRY_ASSIGN(file, sys::open_file("/dev/kmsg", O_RDONLY | O_NONBLOCK));
+    if (::lseek(file.get(), 0, SEEK_END) < 0) return fail(system_error("go to the end of", "/dev/kmsg"));
+    return KernelLog(std::move(file));
+}
+
+std::string KernelLog::read_new() {
     std::string log;
-    const auto kmsg = sys::open_file("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-    if (!kmsg) return log;
     char record[8192];
     for (;;) {
-        const auto got = ::read(kmsg->get(), record, sizeof record);
+        const auto got = ::read(file_.get(), record, sizeof record);
         if (got < 0 && errno == EPIPE) continue;  // overwritten before we came to it
         if (got <= 0) return log;
         log.append(record, static_cast<std::size_t>(got));

@@ -50,6 +50,8 @@ class CgroupManager {
     virtual std::uint64_t oom_kills(const std::string& group) = 0;
     // A descriptor that becomes ready with EPOLLPRI when oom_kills() may have changed. Version 1 has none.
     virtual Result<UniqueFd> oom_events(const std::string& group) = 0;
+    // After such an event, so that the descriptor tells of the next one.
+    static void rearm_oom_events(const UniqueFd& events);
 
     // Removes all groups, with what others made inside them, retrying while killed processes vanish, for at
     // most `patience`. This process goes back to where it was.
@@ -64,15 +66,32 @@ class CgroupManager {
     std::vector<std::string> warnings_;
 };
 
-// "oom-kill:constraint=…,task_memcg=/a/b,task=name,pid=7,uid=0": the kernel's line about one OOM kill.
+// "oom-kill:constraint=…,oom_memcg=/a,task_memcg=/a/b,task=name,pid=7,uid=0": the kernel's line about one OOM
+// kill, which it writes before it counts the kill.
 struct OomVictim {
     std::string cgroup;
     std::string task;
-    std::string pid;  // in the machine's own pid namespace
+    std::string pid;       // in the machine's own pid namespace
+    std::string limit_of;  // the cgroup whose limit was hit; "" when the machine itself had no memory left
 };
-// The last such line in `kernel_log` whose cgroup has `group` as one of its path components.
-std::optional<OomVictim> last_oom_victim(std::string_view kernel_log, std::string_view group);
-// What can be read from /dev/kmsg without waiting, from its beginning; "" where that is not allowed.
-std::string read_kernel_log();
+// In the order of the log.
+std::vector<OomVictim> oom_victims(std::string_view kernel_log);
+// The path of `victim` from the component `group` on, "" if it has none.
+std::string path_from(const std::string& cgroup, std::string_view group);
+
+// What the kernel says from now on.
+class KernelLog {
+  public:
+    // Needs CAP_SYSLOG where the host keeps the log to itself, and the device.
+    static Result<KernelLog> open();
+    // For EPOLLIN.
+    int descriptor() const { return file_.get(); }
+    // All that came since the last call, without waiting.
+    std::string read_new();
+
+  private:
+    explicit KernelLog(UniqueFd file) : file_(std::move(file)) {}
+    UniqueFd file_;
+};
 
 }  // namespace supervisor::host

@@ -2,8 +2,7 @@
 // (BPF_PROG_TYPE_CGROUP_DEVICE). It counts for all groups below, whatever programs those add, since every
 // program on the way must agree. It stays until the cgroup is removed.
 //
-// Version 1 is left alone: there a restricted parent makes every inner container with --privileged fail, as
-// runc cannot then write "a" to devices.allow.
+// For hosts with version 1 see device_group.hpp.
 #pragma once
 
 #include <linux/bpf.h>

@@ -32,8 +32,21 @@ struct MountAttributes {
 
 Result<> configure(int context, unsigned command, const char* key, const char* value) {
     if (::syscall(SYS_fsconfig, context, command, key, value, 0) != 0)
-        return fail(system_error("configure tmpfs", key == nullptr ? "" : key));
+        return fail(system_error("configure file system", key == nullptr ? "" : key));
     return {};
+}
+
+Result<UniqueFd> open_file_system(const char* type) {
+    UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, type, kFsopenCloseOnExec)));
+    if (!context) return fail(system_error("open file system", type));
+    return context;
+}
+
+Result<UniqueFd> make_mount(int context) {
+    SUPERVISOR_TRY(configure(context, kFsconfigCreate, nullptr, nullptr));
+    UniqueFd mount(static_cast<int>(::syscall(SYS_fsmount, context, kFsmountCloseOnExec, 0U)));
+    if (!mount) return fail(system_error("make mount"));
+    return mount;
 }
 
 }  // namespace
@@ -61,8 +74,7 @@ Result<UniqueFd> id_mapped_copy(const std::string& path, int user_namespace, Tre
 }
 
 Result<UniqueFd> new_tmpfs(const TmpfsOptions& options) {
-    UniqueFd context(static_cast<int>(::syscall(SYS_fsopen, "tmpfs", kFsopenCloseOnExec)));
-    if (!context) return fail(system_error("open tmpfs"));
+    SUPERVISOR_TRY_ASSIGN(context, open_file_system("tmpfs"));
     const auto set = [&](const char* key, const std::string& value) {
         return configure(context.get(), kFsconfigSetString, key, value.c_str());
     };
@@ -70,10 +82,12 @@ Result<UniqueFd> new_tmpfs(const TmpfsOptions& options) {
     SUPERVISOR_TRY(set("mode", fmt::format("{:o}", options.mode)));
     SUPERVISOR_TRY(set("uid", std::to_string(options.user)));
     SUPERVISOR_TRY(set("gid", std::to_string(options.group)));
-    SUPERVISOR_TRY(configure(context.get(), kFsconfigCreate, nullptr, nullptr));
-    UniqueFd mount(static_cast<int>(::syscall(SYS_fsmount, context.get(), kFsmountCloseOnExec, 0U)));
-    if (!mount) return fail(system_error("make tmpfs mount"));
-    return mount;
+    return make_mount(context.get());
+}
+
+Result<UniqueFd> new_mount(const char* type) {
+    SUPERVISOR_TRY_ASSIGN(context, open_file_system(type));
+    return make_mount(context.get());
 }
 
 Result<> attach_mount(int mount, const std::string& path) {

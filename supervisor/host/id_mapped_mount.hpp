@@ -34,6 +34,9 @@ struct TmpfsOptions {
 };
 Result<UniqueFd> new_tmpfs(const TmpfsOptions& options);
 
+// A file system without options, such as cgroup2, not attached anywhere. Needs Linux 5.2.
+Result<UniqueFd> new_mount(const char* type);
+
 // Attaches a prepared mount at `path` in the caller's mount namespace.
 Result<> attach_mount(int mount, const std::string& path);
 // Detaches what is mounted at `path`, at once for names, later for who still uses it.

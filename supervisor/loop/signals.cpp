@@ -4,6 +4,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 namespace supervisor::loop {
 
 Result<Signals> Signals::block_all() {

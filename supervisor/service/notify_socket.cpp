@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
+
 #include "base/strings.hpp"
 
 namespace supervisor::service {

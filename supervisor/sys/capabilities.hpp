@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,12 @@ constexpr unsigned kCapMknod = 27;
 
 constexpr bool has_capability(std::uint64_t mask, unsigned capability) {
     return (mask >> capability & 1U) != 0;
+}
+
+constexpr std::uint64_t capability_mask(std::initializer_list<unsigned> capabilities) {
+    std::uint64_t mask = 0;
+    for (const unsigned capability : capabilities) mask |= std::uint64_t{1} << capability;
+    return mask;
 }
 
 // "CAP_SYS_ADMIN"; "CAP_57" for one that is younger than this table.

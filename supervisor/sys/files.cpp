@@ -75,6 +75,16 @@ Result<std::vector<std::string>> names_in(UniqueFd directory, const std::string&
 
 Result<> remove_entry(int parent, const std::string& name, const std::string& path, dev_t device);
 
+// Tells a mount from a subvolume of btrfs, which has a device number of its own as well. Kernels before 5.8
+// do not say: then it counts as a mount.
+bool is_mounted(int parent, const std::string& name) {
+    struct statx status {};
+    if (::statx(parent, name.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &status) != 0)
+        return true;
+    if ((status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0) return true;
+    return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 Result<> remove_contents(int parent, const std::string& name, const std::string& path, dev_t device) {
     SUPERVISOR_TRY_ASSIGN(directory, open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0));
     SUPERVISOR_TRY_ASSIGN(names, names_in(UniqueFd(::fcntl(directory.get(), F_DUPFD_CLOEXEC, 3)), path));
@@ -91,9 +101,13 @@ Result<> remove_entry(int parent, const std::string& name, const std::string& pa
         return fail(system_error("stat", path));
     }
     const bool directory = S_ISDIR(status.st_mode);
-    if (directory && status.st_dev != device)
+    if (directory && status.st_dev != device && is_mounted(parent, name))
         return fail(Error(EBUSY, "remove " + path + ": something is mounted there"));
-    if (directory) SUPERVISOR_TRY(remove_contents(parent, name, path, device));
+    if (directory) {
+        auto removed = remove_contents(parent, name, path, status.st_dev);
+        // Somebody else removes the same tree.
+        if (!removed && removed.error().code() != ENOENT) return removed;
+    }
     if (::unlinkat(parent, name.c_str(), directory ? AT_REMOVEDIR : 0) != 0 && errno != ENOENT) {
         return fail(system_error("remove", path));
     }
@@ -108,6 +122,14 @@ Result<UniqueFd> open_file(const std::string& path, int flags, mode_t mode) {
 
 Result<UniqueFd> open_directory(const std::string& path) {
     return open_file(path, O_RDONLY | O_DIRECTORY);
+}
+
+Result<std::string> read_regular_file(const std::string& path, std::size_t limit) {
+    SUPERVISOR_TRY_ASSIGN(file, open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) return fail(system_error("stat", path));
+    if (!S_ISREG(status.st_mode)) return fail(Error(EINVAL, "read " + path + ": not a regular file"));
+    return read_whole(file.get(), path, limit);
 }
 
 Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit) {
@@ -132,6 +154,11 @@ Result<std::string> read_beginning(const std::string& path, std::size_t limit) {
     }
     text.resize(filled);
     return text;
+}
+
+Result<std::string> read_open_file(int fd, std::size_t limit) {
+    if (::lseek(fd, 0, SEEK_SET) < 0) return fail(system_error("rewind descriptor"));
+    return read_whole(fd, "descriptor " + std::to_string(fd), limit);
 }
 
 std::string read_file_or(const std::string& path, std::string otherwise) {

@@ -22,7 +22,13 @@ Result<std::string> read_file(const std::string& path, std::size_t limit = 4 << 
 // Same, relative to a directory handle: the right way for cgroup and /proc/<pid> files.
 Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit = 4 << 20);
 // The file's text, or `otherwise` when it cannot be read.
+// From its beginning to its end; the position is at the end afterwards.
+Result<std::string> read_open_file(int fd, std::size_t limit = 64 << 20);
 std::string read_file_or(const std::string& path, std::string otherwise = {});
+
+// A file in a place that others can write to: anything but a regular file is an error, and nothing that lies
+// there (a pipe, a device) makes the caller wait.
+Result<std::string> read_regular_file(const std::string& path, std::size_t limit = 64 << 10);
 
 // The first `limit` bytes, or fewer if the file is shorter.
 Result<std::string> read_beginning(const std::string& path, std::size_t limit);
@@ -49,7 +55,8 @@ Result<> make_link(const std::string& target, const std::string& path);
 
 // mkdir -p; existing directories are fine and keep their mode.
 Result<> make_directories(const std::string& path, mode_t mode = 0755);
-// rm -r that never follows a link and stays on the file system where it began; a missing path is fine.
+// rm -r that never follows a link and stops at mounts (subvolumes of btrfs go as well); a missing path is
+// fine.
 Result<> remove_tree(const std::string& path);
 // rename(2): within one file system, replacing a file that is at `to`.
 Result<> rename_path(const std::string& from, const std::string& to);

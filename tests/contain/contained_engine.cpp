@@ -132,6 +132,10 @@ void ContainedEngine::make_cgroups() {
                     (void)sys::write_existing(base + name + file, trim(sys::read_file_or(mount + file)));
         }
         if (is_version2()) inputs_.device_cgroups = {group.directory};
+        if (group.controllers.empty() && !is_version2()) {
+            inputs_.device_groups = {"engine"};
+            inputs_.device_parent = "/" + cgroup_name_;
+        }
         inputs_.cgroups.push_back(std::move(group));
     }
 }

@@ -78,5 +78,26 @@ TEST_F(ModesTest, DevicesAreThereWhenAskedFor) {
               0);
 }
 
+// The test machine may have no disk to open: fuse stands for all that is not in the engine's /dev.
+std::string opens_fuse_by_number(ContainmentRequest request, const std::vector<std::string>& devices) {
+    EngineOptions options;
+    options.request = request;
+    options.devices = devices;
+    ContainedEngine engine(options);
+    const auto started = engine.start();
+    if (!started) return started.error().message();
+    if (!engine.space().open_devices().empty()) return engine.space().open_devices();
+    const auto run = engine.docker({"run", "--rm", "--privileged", "box", "sh", "-c",
+                                    "mknod /tmp/n c 10 229 && exec 3<>/tmp/n && echo open"});
+    if (run.text.find("not permitted") != std::string::npos) return "refused";
+    return run.text;
+}
+
+TEST_F(ModesTest, CutCapabilitiesComeWithAFilterOfDevices) {
+    EXPECT_EQ(opens_fuse_by_number(ContainmentRequest::Off, {}), "open\n");
+    EXPECT_EQ(opens_fuse_by_number(ContainmentRequest::Caps, {}), "refused");
+    EXPECT_EQ(opens_fuse_by_number(ContainmentRequest::Caps, {"fuse"}), "open\n");
+}
+
 }  // namespace
 }  // namespace supervisor::contain

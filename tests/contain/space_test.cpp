@@ -1,9 +1,11 @@
 // The space itself: it comes, it goes, nothing is left.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "contained_engine.hpp"
@@ -82,6 +84,48 @@ TEST_F(SpaceTest, TwoCanShareAnOuterNetwork) {
     EXPECT_NE(one.space().link()->inner_address, two.space().link()->inner_address);
     two.stop();
     EXPECT_THAT(one.outside("iptables-save").text, HasSubstr("GOCD-engine0-IN"));
+}
+
+// What a space leaves in a network that outlives it, as a pod's does, when everything is killed at once.
+void make_and_kill_a_space(const std::string& base) {
+    const pid_t victim = ::fork();
+    if (victim == 0) {
+        EngineOptions options;
+        options.number = 9;
+        options.base = base;
+        options.ipv6 = true;
+        auto* engine = new ContainedEngine(options);
+        if (!engine->start_space()) ::_exit(1);
+        (void)::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    (void)::waitpid(victim, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status)) << status;
+}
+
+TEST_F(SpaceTest, CleansUpAfterAPredecessorThatWasKilled) {
+    char base[] = "/var/tmp/contain-killed-XXXXXX";
+    make_and_kill_a_space(::mkdtemp(base));
+    ContainedEngine engine;
+    const auto until_gone =
+        "for i in $(seq 50); do ip link show engine0 >/dev/null 2>&1 || exit 0; sleep 0.1; done; exit 1";
+    ASSERT_EQ(engine.outside(until_gone).status, 0) << "the pair goes with the namespace";
+    ASSERT_THAT(engine.outside("iptables-save").text, HasSubstr("GOCD-engine0-IN"));
+    ASSERT_THAT(engine.outside("ip6tables-save").text, HasSubstr("GOCD-engine0-IN"));
+    // One that had another number, and would take all that comes in.
+    engine.outside("iptables -t nat -N GOCD-engine7-IN; iptables -t nat -I PREROUTING -j GOCD-engine7-IN");
+    const auto started = engine.start_space();
+    ASSERT_TRUE(started) << started.error().message();
+    const auto jumps = "iptables-save | grep -c -e '-A PREROUTING -j GOCD-' -e '-A FORWARD -i engine'";
+    EXPECT_EQ(engine.outside(jumps).text, "2\n") << engine.outside("iptables-save").text;
+    EXPECT_THAT(engine.outside("ip6tables-save").text, Not(HasSubstr("GOCD-")));
+    engine.stop();
+    EXPECT_THAT(engine.outside("iptables-save; ip6tables-save").text, Not(HasSubstr("GOCD-")));
+    EXPECT_THAT(engine.outside("iptables-save; ip6tables-save").text, Not(HasSubstr("engine0")));
+    engine.outside(
+        "find /sys/fs/cgroup -depth -type d -path '*contain-test-*-9*' -exec rmdir {} + ; "
+        "rm -rf /run/contain-test-*-9 /run/contain-test-*-9.sock " +
+        std::string(base));
 }
 
 // As the container's own root file system.

@@ -106,6 +106,80 @@ TEST_F(Builder, TellsTheCauseOfAFailedBuildInOneLine) {
     EXPECT_THAT(result.err, HasSubstr("agent failed: agent: go-agent.zip is not a readable zip"));
 }
 
+TEST_F(Builder, SaysWhatItAcceptsWhereAValueIsWrong) {
+    const std::vector<Arguments> wrong = {
+        {"--docker", "moby"}, {"--platform", "mips"}, {"--output", "file"}, {"--push"}};
+    for (const auto& option : wrong) {
+        Arguments words{"dind", "--agent-zip", folder_ + "/go-agent.zip"};
+        words.insert(words.end(), option.begin(), option.end());
+        const auto result = build(words);
+        EXPECT_EQ(result.status, 64) << result.text();
+        EXPECT_THAT(result.err, HasSubstr(option.front())) << result.text();
+        EXPECT_EQ(test_support::lines(result.err).size(), 1U) << result.text();
+    }
+}
+
+TEST_F(Builder, SaysThatAServersArchiveIsNone) {
+    const auto result = build(
+        {"agent", "--agent-zip", folder_ + "/go-agent.zip", "--bake-server", folder_ + "/go-agent.zip"});
+    EXPECT_EQ(result.status, 65) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("--bake-server " + folder_ + "/go-agent.zip is not a zip"));
+}
+
+TEST_F(Builder, SaysThatNothingAnswersWithoutANetwork) {
+    const auto result = build({"agent", "--gocd-url", "http://127.0.0.1:1"});
+    EXPECT_EQ(result.status, 1) << result.text();
+    EXPECT_THAT(result.err,
+                HasSubstr("agent failed: agent: cannot download http://127.0.0.1:1/releases.json"));
+}
+
+TEST_F(Builder, NeitherPullsNorDownloadsOffline) {
+    auto result = build({"agent", "--offline"});
+    EXPECT_EQ(result.status, 66) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("--agent-zip"));
+    result = build({"agent", "--offline", "--base", "ubuntu:1.04", "--agent-zip", folder_ + "/go-agent.zip"});
+    EXPECT_EQ(result.status, 66) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("ubuntu:1.04"));
+}
+
+// A CLI since 23 without buildx, and no apt to install it with.
+TEST_F(Builder, SaysThatNothingCanBuildWithBuildKit) {
+    const auto made = test_support::run_command(
+        {"sh", "-ec",
+         "cd " + folder_ +
+             R"sh( && mkdir bin && for tool in bash sh env dirname basename timeout jq sed git id cat mkdir mktemp rm; do
+                ln -s "$(command -v $tool)" bin/; done
+            printf '#!/bin/sh\ncase $1 in version) ;; --version) echo Docker version 28.0.0, build 0 ;; *) exit 1 ;; esac\n' >bin/docker
+            chmod +x bin/docker)sh"});
+    ASSERT_TRUE(made.ok()) << made.text();
+    const auto result =
+        build({"agent", "--agent-zip", folder_ + "/go-agent.zip"}, {"PATH=" + folder_ + "/bin"});
+    EXPECT_EQ(result.status, 69) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("install docker-buildx"));
+}
+
+// An engine whose disk is too small for the base image.
+TEST_F(Builder, SaysThatTheDiskIsFull) {
+    const std::string engine = std::string(SOURCE_ROOT) + "/tests/support/engine ";
+    const std::string small = folder_ + "/engine";
+    // The other engine's adapter of runc, where it has one, need not be compiled again.
+    const auto started = test_support::run_command(
+        {"sh", "-c",
+         "mkdir " + small + " && mount -t tmpfs -o size=48m none " + small + " && { cp -p " + SOURCE_ROOT +
+             "/.cache/engine/oci-runtime " + small + "; unset DOCKER_HOST; " + engine + "start --private " +
+             small + " && " + engine + "env " + small + " | sed 's/^export //' >" + folder_ + "/env; }"},
+        {.timeout = seconds(90), .input = "", .environment = {}});
+    std::string host;
+    std::ifstream(folder_ + "/env") >> host;
+    const auto result = started.ok()
+                            ? build({"agent", "--offline", "--agent-zip", folder_ + "/go-agent.zip"}, {host})
+                            : started;
+    test_support::run_command({"sh", "-c", engine + "stop " + small + "; umount " + small});
+    ASSERT_TRUE(started.ok()) << started.text();
+    EXPECT_EQ(result.status, 1) << result.text();
+    EXPECT_THAT(test_support::lines(result.err).back(), HasSubstr("no space left on device"));
+}
+
 TEST_F(Builder, ShippedRecipesAreRight) {
     for (const auto& entry :
          std::filesystem::directory_iterator(std::string(SOURCE_ROOT) + "/images/recipes")) {

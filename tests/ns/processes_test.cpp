@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/syscall.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <sstream>

@@ -261,7 +261,7 @@ TEST_F(FakeVersion2, OomKillsAreCounted) {
     EXPECT_EQ((*manager)->oom_kills("engine"), 0U);
 }
 
-TEST(OomVictimTest, IsTheLastOneOfTheGroup) {
+TEST(OomVictimTest, NamesTaskCgroupAndWhoseLimitWasHit) {
     constexpr const char* kLog =
         "6,1,1,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,mems_allowed=0,oom_memcg=/"
         "docker/x/"
@@ -270,12 +270,19 @@ TEST(OomVictimTest, IsTheLastOneOfTheGroup) {
         "docker/x/"
         "containers/2,task_memcg=/docker/x/containers/2,task=stress,pid=11,uid=0\n"
         "6,3,3,-;oom-kill:constraint=CONSTRAINT_NONE,task_memcg=/docker/x/agent,task=java,pid=12,uid=1000\n";
-    const auto victim = last_oom_victim(kLog, "containers");
-    ASSERT_TRUE(victim);
-    EXPECT_EQ(victim->task, "stress");
-    EXPECT_EQ(victim->pid, "11");
-    EXPECT_EQ(last_oom_victim(kLog, "agent")->task, "java");
-    EXPECT_FALSE(last_oom_victim(kLog, "engine"));
+    const auto victims = oom_victims(kLog);
+    ASSERT_EQ(victims.size(), 3U);
+    EXPECT_EQ(victims[1].task, "stress");
+    EXPECT_EQ(victims[1].pid, "11");
+    EXPECT_EQ(victims[1].limit_of, "/docker/x/containers/2");
+    EXPECT_EQ(victims[2].cgroup, "/docker/x/agent");
+    EXPECT_EQ(victims[2].limit_of, "");
+}
+
+TEST(OomVictimTest, ThePathBeginsWithOurGroup) {
+    EXPECT_EQ(path_from("/docker/x/engine/containers/1", "engine/containers"), "engine/containers/1");
+    EXPECT_EQ(path_from("/docker/x/agent", "agent"), "agent");
+    EXPECT_EQ(path_from("/docker/x/agents", "agent"), "");
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "base/strings.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
