@@ -34,8 +34,12 @@ use_engine() {
     if [ -n "$cli" ] && engine_answers "$cli"; then return; fi
     if [ -n "${DOCKER_HOST-}" ]; then die $kNoEngine "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST"; fi
     [ "$(id -u)" = 0 ] || die $kNoEngine "no Docker engine answers and only root can start one: start Docker, or run this with sudo"
-    note "no Docker engine answers: starting a private one in $cache/engine"
+    local before
+    before=$("$root/tests/support/engine" env "$cache/engine")
+    [ -n "$before" ] || note "no Docker engine answers: starting a private one in $cache/engine"
     "$root/tests/support/engine" start --private "$cache/engine" >/dev/null || die $kNoEngine "the private engine did not start"
+    # Only what images/ started may images/up --down end.
+    [ -n "$before" ] || touch "$cache/engine/started-by-images"
     eval "$("$root/tests/support/engine" env "$cache/engine")"
     private_engine=yes
 }

@@ -113,6 +113,7 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
     if (!body) return;
     std::string name(exchange->query.get("name"));
     if (name.starts_with('/')) name.erase(0, 1);
+    if (!name.empty() && !is_object_name(name)) return exchange->fail(400, invalid_container_name(name));
     if (name.empty())
         exchange->query.remove("name");
     else

@@ -47,7 +47,7 @@ void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply) {
     out.status = reply.status;
     if (const auto type = reply.headers.get("Content-Type"); !type.empty())
         out.headers.add("Content-Type", type);
-    out.body = broker.shown(reply.body);
+    out.body = broker.names().shown(std::move(reply.body));
     exchange->reply(std::move(out));
 }
 
@@ -79,6 +79,18 @@ std::optional<json::value> parsed_body(const Reply& reply) {
     auto parsed = parse_json(reply.body);
     if (!parsed) return {};
     return std::move(*parsed);
+}
+
+bool is_object_name(std::string_view name) {
+    static constexpr std::string_view kLetters =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    return name.size() > 1 && std::string_view("_.-").find(name.front()) == std::string_view::npos &&
+           name.find_first_not_of(kLetters) == std::string_view::npos;
+}
+
+std::string invalid_container_name(std::string_view name) {
+    return "Invalid container name (" + printable(name, 200) +
+           "), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
 }
 
 std::vector<std::string> strings_in(const Reply& reply, std::string_view member) {

@@ -29,6 +29,9 @@ void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::strin
 // The body as JSON object; empty if there is none. Answers 400 itself.
 std::optional<json::object> body_object(const ExchangePtr& exchange);
 std::optional<json::value> parsed_body(const Reply& reply);
+// What the engine takes for a name, before a prefix is put before it.
+bool is_object_name(std::string_view name);
+std::string invalid_container_name(std::string_view name);
 // The strings of a list in a successful answer: what a prune removed.
 std::vector<std::string> strings_in(const Reply& reply, std::string_view member);
 

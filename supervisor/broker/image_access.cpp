@@ -21,7 +21,8 @@ std::string inspect_path(const Exchange& exchange, const std::string& reference)
     return "/v" + exchange.version + "/images/" + percent_encode_path(reference) + "/json";
 }
 
-// Rejects what would change the path that the engine sees.
+}  // namespace
+
 bool is_plain_reference(const std::string& reference) {
     if (reference.empty() || reference.size() > 512) return false;
     for (const auto part : split(reference, '/')) {
@@ -29,8 +30,6 @@ bool is_plain_reference(const std::string& reference) {
     }
     return true;
 }
-
-}  // namespace
 
 bool is_visible_image(const Broker& broker, const json::object& image) {
     const auto agent = label_of(image, kAgentLabel);

@@ -9,6 +9,9 @@
 
 namespace supervisor::broker {
 
+// Whether the reference is one in a path too: it has no segment that would change what the engine sees.
+bool is_plain_reference(const std::string& reference);
+
 // `image`: an element of a list, or an inspect answer.
 bool is_visible_image(const Broker& broker, const json::object& image);
 

@@ -67,6 +67,7 @@ void pull_image(Broker& broker, const ExchangePtr& exchange) {
     const bool digest = tag.find(':') != std::string::npos;
     const auto reference = tag.empty() ? with_tag(image) : image + (digest ? "@" : ":") + tag;
     exchange->object = printable(reference, 200);
+    if (!is_plain_reference(reference)) return exchange->fail(400, "invalid reference format");
     exchange->call(
         {"GET", "/v" + exchange->version + "/images/" + percent_encode_path(reference) + "/json", {}, {}},
         [&broker, exchange, reference](const Reply& before) {

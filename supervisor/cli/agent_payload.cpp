@@ -78,6 +78,7 @@ tl::expected<std::unique_ptr<AgentPayload>, Failure> AgentPayload::create(AgentP
                                                            spec_of("fetch", false), payload->fetcher_hooks());
     payload->jvm_ = std::make_unique<service::Service>(context.loop, context.processes,
                                                        spec_of("agent", wrapper), payload->jvm_hooks());
+    payload->watch_ = std::make_unique<AgentWatch>(context.loop, context.processes, payload->watch_events());
     return payload;
 }
 
@@ -319,6 +320,15 @@ service::AfterExit AgentPayload::jvm_ended(const proc::ExitStatus& status) {
     return service::AfterExit::StayStopped;
 }
 
+AgentWatchEvents AgentPayload::watch_events() {
+    AgentWatchEvents events;
+    events.job_running = [this] { return tracker_.job_running(); };
+    events.said = [this](const std::string& what) { events_.event(what); };
+    events.restart = [this](const std::string& cause) { jvm_->restart(cause); };
+    events.changed = [this] { events_.changed(); };
+    return events;
+}
+
 void AgentPayload::fetch_again() {
     if (stop_done_) return;
     again_.cancel();
@@ -326,14 +336,20 @@ void AgentPayload::fetch_again() {
     fetcher_->start();
 }
 
-void AgentPayload::jvm_changed(service::State) {
+void AgentPayload::jvm_changed(service::State state) {
     if (stop_done_) return stopped_step();
+    if (state == service::State::Ready) {
+        watch_->start(agent::agent_flags(settings_));
+    } else {
+        watch_->stop();
+    }
     events_.changed();
 }
 
 void AgentPayload::stop(Deadline deadline, std::function<void()> done) {
     stop_done_ = std::move(done);
     hooks_left_.clear();
+    watch_->stop();
     again_.cancel();
     registration_watch_.reset();
     if (hook_ > 0) (void)context_.processes.signal_group(hook_, SIGKILL);
@@ -349,7 +365,7 @@ void AgentPayload::stopped_step() {
 }
 
 std::string AgentPayload::not_ready_because() const {
-    if (jvm_->running()) return {};
+    if (jvm_->running()) return watch_->hangs() ? "the agent does not answer on its status port" : "";
     if (fetcher_->running()) return "fetching the agent's files from the server";
     return "the agent does not run" +
            (jvm_->snapshot().cause.empty() ? std::string() : ": " + jvm_->snapshot().cause);
@@ -357,7 +373,8 @@ std::string AgentPayload::not_ready_because() const {
 
 void AgentPayload::describe(StatusModel& model) const {
     model.agent_launch = agent::to_string(choice_.mode);
-    model.agent_connected = tracker_.connected();
+    model.agent_connected = watch_->connected().value_or(tracker_.connected());
+    model.agent_hangs = watch_->hang_count();
     if (choice_.mode == agent::LaunchMode::Direct) model.services.emplace_back("fetch", fetcher_->snapshot());
     auto snapshot = jvm_->snapshot();
     snapshot.restarts += restarts_;

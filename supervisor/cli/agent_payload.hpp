@@ -8,6 +8,7 @@
 #include "agent/directories.hpp"
 #include "agent/job_tracker.hpp"
 #include "agent/launch.hpp"
+#include "cli/agent_watch.hpp"
 #include "cli/docker_side.hpp"
 #include "cli/hardening.hpp"
 #include "cli/payload.hpp"
@@ -53,6 +54,7 @@ class AgentPayload final : public Payload {
     Result<proc::ChildPlan> jvm_plan();
     service::AfterExit jvm_ended(const proc::ExitStatus& status);
     void jvm_changed(service::State state);
+    AgentWatchEvents watch_events();
     void heard(std::string_view line);
     void watch_registration();
     void registration_changed();
@@ -80,6 +82,7 @@ class AgentPayload final : public Payload {
     std::unique_ptr<service::Service> fetcher_;
     std::unique_ptr<service::Service> jvm_;
     agent::JobTracker tracker_;
+    std::unique_ptr<AgentWatch> watch_;
     TimePoint jvm_started_{};
     int quick_upgrades_ = 0;
     proc::Backoff backoff_;

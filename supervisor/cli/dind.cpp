@@ -94,6 +94,7 @@ Result<> Dind::decide() {
     for (const auto& path : repairs.set_aside)
         log::warn(kComponent, "a damaged file of an earlier engine was set aside as " + path);
     SUPERVISOR_TRY(plan_->decide(context_.environment, true));
+    context_.events.reached("host examined");
     log_decisions(plan_->plan);
     daemon_ = engine::daemon_config(plan_->plan, settings, plan_->choices);
     return {};
@@ -322,6 +323,7 @@ void Dind::stop(Deadline deadline, std::function<void()> done) {
 std::vector<std::string> Dind::clean_up() {
     stopping_ = true;
     std::vector<std::string> killed;
+    if (engine_ && !engine_->killed_inside().empty()) killed.push_back(engine_->killed_inside());
     space_.kill_all();
     if (host_) {
         const engine::CgroupPlan& cgroup = plan_->plan.cgroup;

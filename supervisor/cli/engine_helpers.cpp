@@ -44,7 +44,7 @@ int engine_kill(const std::vector<std::string>& words) {
     const auto killed =
         engine::kill_all_containers(words.at(1), clock, Deadline::after(clock, Milliseconds(budget)));
     if (!killed) return failed(killed.error());
-    if (*killed > 0) say(std::to_string(*killed) + " inner containers");
+    if (*killed > 0) say(std::to_string(*killed) + (*killed == 1 ? " inner container" : " inner containers"));
     return 0;
 }
 

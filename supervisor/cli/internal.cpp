@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "broker/broker.hpp"
+#include "cli/agent_watch.hpp"
 #include "cli/docker_side.hpp"
 #include "cli/engine_helpers.hpp"
 #include "cli/metrics.hpp"
@@ -82,6 +83,7 @@ constexpr Entry kEntries[] = {
     {"internal-engine-prune", 4, engine_prune}, {"internal-job-baseline", 2, job_baseline},
     {"internal-job-cleanup", 3, job_cleanup},   {"internal-broker", 2, run_broker},
     {"internal-metrics", 3, serve_metrics},     {"internal-remove-data", 2, remove_data},
+    {"internal-agent-check", 3, agent_check},
 };
 
 }  // namespace

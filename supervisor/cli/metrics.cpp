@@ -136,6 +136,8 @@ std::string metrics_text(const json::object& status) {
     if (const auto* agent = object_member(status, "agent")) {
         gauge(out, "agent_connected", "gauge", "Whether the server knows the agent",
               member(*agent, "connected"));
+        gauge(out, "agent_hangs_total", "counter", "Times that the agent did not answer for half a minute",
+              member(*agent, "hangs"));
     }
     gauge(out, "orphans_reaped_total", "counter", "Processes that ended without a parent",
           member(status, "orphans_reaped"));

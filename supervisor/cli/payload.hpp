@@ -13,6 +13,7 @@ struct PayloadEvents {
     // It ended by itself: the container ends with this status.
     std::function<void(int status, const std::string& reason)> ended;
     std::function<void()> changed;
+    std::function<void(const std::string& what)> event;
     std::function<void(const std::string& milestone)> reached;  // for the timeline
     std::function<void()> job_started;
     std::function<void()> job_finished;

@@ -75,7 +75,8 @@ json::object to_json(const StatusModel& model) {
     out["mode"] = json::object{{"name", model.mode}, {"reason", model.mode_reason}};
     out["containment"] = json::object{{"name", model.containment}, {"reason", model.containment_reason}};
     out["engine"] = json::object{{"state", model.engine_state}, {"description", model.engine}};
-    out["agent"] = json::object{{"launch", model.agent_launch}, {"connected", model.agent_connected}};
+    out["agent"] = json::object{
+        {"launch", model.agent_launch}, {"connected", model.agent_connected}, {"hangs", model.agent_hangs}};
     json::array relaxed;
     for (const auto& name : model.relaxed) relaxed.emplace_back(name);
     out["relaxed"] = std::move(relaxed);

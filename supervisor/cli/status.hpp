@@ -40,6 +40,7 @@ struct StatusModel {
     std::string engine;  // "Docker 26.1.5, storage driver overlay2"
     std::string agent_launch;
     bool agent_connected = false;
+    std::uint64_t agent_hangs = 0;
     std::vector<std::string> relaxed;
     JobStatus job;
     std::vector<std::pair<std::string, service::Snapshot>> services;

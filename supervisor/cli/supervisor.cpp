@@ -150,7 +150,7 @@ void Supervisor::stop_payload() {
 void Supervisor::stop_docker() {
     if (std::exchange(docker_stopping_, true)) return;
     if (!docker_) return finish();
-    docker_->kill_agent_leftovers();
+    killed_what_jobs_left_ = docker_->kill_agent_leftovers() > 0;
     docker_->stop(stop_deadline_, [this] { finish(); });
 }
 
@@ -166,6 +166,7 @@ void Supervisor::finish() {
     for (const auto& [name, snapshot] : status_model().services) {
         if (snapshot.killed) killed.push_back(name);
     }
+    if (killed_what_jobs_left_) killed.emplace_back("processes that jobs had left");
     for (auto& what : docker_ ? docker_->clean_up() : std::vector<std::string>())
         killed.push_back(std::move(what));
     reaper_.reap();  // who has ended by now needs no kill

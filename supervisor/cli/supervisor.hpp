@@ -88,6 +88,7 @@ class Supervisor {
     loop::Timer drain_timer_;
     loop::Timer orphan_timer_;
     bool docker_stopping_ = false;
+    bool killed_what_jobs_left_ = false;
     bool finished_ = false;
 };
 

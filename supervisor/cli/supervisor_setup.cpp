@@ -145,6 +145,7 @@ PayloadEvents Supervisor::payload_events() {
     PayloadEvents events;
     events.ended = [this](int status, const std::string& reason) { payload_ended(status, reason); };
     events.changed = [this] { status_->touch(); };
+    events.event = [this](const std::string& what) { status_->event(what); };
     events.reached = [this](const std::string& name) {
         milestone(name);
         status_->touch();

@@ -320,7 +320,10 @@ void Engine::kill_containers() {
     const auto limit = stop_deadline_.remaining(loop_.clock()) - kDaemonReserve;
     if (dockerd_.state() != service::State::Ready || limit < Milliseconds(100)) return stop_dockerd();
     run_helper({"internal-engine-kill", setup_.socket_path, std::to_string(limit.count())}, limit,
-               [this](int) { stop_dockerd(); });
+               [this](int status) {
+                   if (status == 0) killed_inside_ = helper_words_;
+                   stop_dockerd();
+               });
 }
 
 void Engine::stop_dockerd() {

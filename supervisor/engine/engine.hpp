@@ -72,6 +72,8 @@ class Engine {
     // "Docker 26.1.5, storage driver overlay2" once it was verified.
     const std::string& description() const noexcept { return description_; }
     const std::string& cause() const noexcept { return cause_; }
+    // "20 inner containers" when the stop had to kill some.
+    const std::string& killed_inside() const noexcept { return killed_inside_; }
 
   private:
     service::Hooks containerd_hooks();
@@ -113,6 +115,7 @@ class Engine {
     EngineState state_ = EngineState::Down;
     std::string description_;
     std::string cause_;
+    std::string killed_inside_;
     bool verified_ = false;  // this dockerd's driver was compared with the plan
     bool ever_ready_ =
         false;  // before that, a dockerd that ends by itself has a reason that a restart will not mend

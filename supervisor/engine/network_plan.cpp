@@ -71,6 +71,26 @@ std::vector<Ipv4Range> taken_ranges(const host::NetworkFacts& network) {
     return taken;
 }
 
+// False where there will be no bridge, so that addresses do not matter.
+bool plan_bridge(const PlanInput& input, EnginePlan& plan) {
+    if (input.choices.text("bridge") == "none") {
+        decide(plan, Verdict::Warn, "bridge", "none",
+               fmt::format("turned off in {}: containers have the host network or none",
+                           input.choices.origin("bridge")));
+        return false;
+    }
+    const auto& bridge = input.host.network.bridge;
+    if (bridge.works()) return true;
+    const std::string cause = bridge.error == EOPNOTSUPP
+                                  ? "this kernel has no bridges (CONFIG_BRIDGE)"
+                                  : "the kernel makes no bridge here (" + errno_text(bridge.error) + ")";
+    decide(plan, Verdict::Fail, "bridge", "none", cause,
+           "load the module bridge on the host, or set DOCKERD_ADDITIONAL_ARGS=\"--bridge=none "
+           "--iptables=false\" and "
+           "do with --network host and none");
+    return false;
+}
+
 void plan_addresses(const PlanInput& input, EnginePlan& plan) {
     for (const char* key : {"bip", "bridge", "default-address-pools", "fixed-cidr"}) {
         if (!input.choices.has(key)) continue;
@@ -206,7 +226,7 @@ void plan_network(const PlanInput& input, EnginePlan& plan) {
     plan_backend(input, plan);
     plan_ipv6(input, plan);
     plan_mtu(input, plan);
-    plan_addresses(input, plan);
+    if (plan_bridge(input, plan)) plan_addresses(input, plan);
     plan_name_servers(input, plan);
 }
 

@@ -222,7 +222,11 @@ HostFacts probe(const ProbeRequest& request) {
     HostFacts facts;
     std::optional<NetfilterExperiment> netfilter;
     std::optional<OverlayExperiment> overlay;
-    if (request.experiments) netfilter.emplace();
+    std::optional<BridgeExperiment> bridge;
+    if (request.experiments) {
+        netfilter.emplace();
+        bridge.emplace();
+    }
     facts.process = probe_process();
     // Only a filter can refuse it.
     if (request.experiments && facts.process.seccomp_mode != 0)
@@ -241,6 +245,7 @@ HostFacts probe(const ProbeRequest& request) {
     for (const auto& program : request.programs) {
         if (auto found = find_program(program, request.path); !found.empty()) facts.programs[program] = found;
     }
+    if (bridge) facts.network.bridge = bridge->finish();
     if (overlay) facts.storage.overlay = overlay->finish();
     facts.network.netfilter = netfilter ? netfilter->finish() : look_at_legacy_tables();
     return facts;

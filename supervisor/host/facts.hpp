@@ -1,8 +1,9 @@
 // What the host is like, as plain data. Everything that a later decision depends on is read here, once, and
 // nothing is decided here: tests of decisions write these structs down literally.
 //
-// probe() changes nothing that outlives it. Two facts need an experiment (does overlay mount here, does the
-// kernel take a NAT chain); see overlay_probe.hpp and netfilter_probe.hpp for how they leave no trace.
+// probe() changes nothing that outlives it. Some facts need an experiment (does overlay mount here, does the
+// kernel take a NAT chain, does it make bridges); see overlay_probe.hpp, netfilter_probe.hpp and
+// bridge_probe.hpp for how they leave no trace.
 #pragma once
 
 #include <sys/types.h>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "host/bridge_probe.hpp"
 #include "host/cgroup_facts.hpp"
 #include "host/netfilter_probe.hpp"
 #include "host/overlay_probe.hpp"
@@ -79,6 +81,7 @@ struct NetworkFacts {
     bool ip_forward_on = false;
     bool proc_sys_read_only = false;
     NetfilterProbe netfilter;
+    BridgeProbe bridge;
 };
 
 struct MachineFacts {

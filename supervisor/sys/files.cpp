@@ -156,6 +156,11 @@ Result<std::string> read_beginning(const std::string& path, std::size_t limit) {
     return text;
 }
 
+Result<std::string> read_open_file(int fd, std::size_t limit) {
+    if (::lseek(fd, 0, SEEK_SET) < 0) return fail(system_error("rewind descriptor"));
+    return read_whole(fd, "descriptor " + std::to_string(fd), limit);
+}
+
 std::string read_file_or(const std::string& path, std::string otherwise) {
     auto text = read_file(path);
     return text ? std::move(*text) : std::move(otherwise);

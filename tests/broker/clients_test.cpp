@@ -111,9 +111,6 @@ class RealClients : public testing::Test {
         if (registry_.empty()) return;
         import_program(folder_, registry_, kRegistryImage,
                        "[\"/bin/docker-registry\",\"serve\",\"/etc/config.yml\"]");
-        // In the engine's own network, where it takes a registry without TLS.
-        ASSERT_TRUE(
-            docker({"run", "-d", "--name", "clients-registry", "--network", "host", kRegistryImage}).ok());
     }
     static void TearDownTestSuite() {
         (void)docker({"rm", "-f", "-v", "clients-registry"});
@@ -172,7 +169,11 @@ TEST_F(RealClients, DockerCliContainers) {
 }
 TEST_F(RealClients, DockerCliImagesAndARegistry) {
     ASSERT_NE(registry_, "") << "install docker-registry";
+    // In the engine's own network, where it takes a registry without TLS.
+    ASSERT_TRUE(
+        docker({"run", "-d", "--name", "clients-registry", "--network", "host", kRegistryImage}).ok());
     compare_clis("images.sh");
+    (void)docker({"rm", "-f", "-v", "clients-registry"});
 }
 TEST_F(RealClients, DockerCliNetworksAndVolumes) {
     compare_clis("networks.sh");

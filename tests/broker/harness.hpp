@@ -116,6 +116,12 @@ class Harness {
 
     // Called for every whole request that reaches the engine; its result is sent back ("" answers nothing).
     std::function<std::string(const std::string& request)> answer;
+    // If set, gets whatever arrives instead, and takes it out of `received` itself.
+    std::function<void(EngineConnection&)> on_bytes;
+    void forget_ended_connections() {
+        std::erase_if(connections_, [](const auto& connection) { return connection->ended; });
+        last_ = 0;
+    }
     // Heads and bodies that reached the engine, in order.
     std::vector<std::string> requests;
     std::vector<std::unique_ptr<EngineConnection>>& connections() { return connections_; }
@@ -152,7 +158,10 @@ class Harness {
             if (got.outcome != sys::Transfer::Moved) continue;
             last_ = i;
             connection.received.append(buffer, got.bytes);
-            dispatch(connection);
+            if (on_bytes)
+                on_bytes(connection);
+            else
+                dispatch(connection);
         }
     }
     // Whole requests with a length or without a body are handed to the script; streams stay in `received`.

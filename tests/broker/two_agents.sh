@@ -11,6 +11,7 @@ docker=$(command -v docker)
 work=$(mktemp -d)
 pids=()
 failures=0
+image=two-agents-busybox:test
 
 direct() { "$docker" -H "unix://$engine" "$@"; }
 as() { local agent=$1; shift; timeout 60 "$docker" -H "unix://$work/$agent.sock" "$@"; }
@@ -30,6 +31,7 @@ stop_brokers() {
 cleanup() {
     stop_brokers
     for kind in a b; do "$broker" --sweep "$engine" "two-agents-$kind" >>"$work/sweep.log" 2>&1 || cat "$work/sweep.log"; done
+    direct rmi -f "$image" >/dev/null
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -45,17 +47,51 @@ END
     exit 1
 }
 
+make_image() {
+    mkdir -p "$work/root/bin" "$work/root/tmp"
+    cp "$(command -v busybox)" "$work/root/bin/"
+    chroot "$work/root" /bin/busybox --install -s /bin
+    tar -C "$work/root" -c . | direct import --change 'CMD ["sh"]' - "$image" >/dev/null
+    rm -rf "$work/root"
+}
+make_image
 before=$(direct ps -aq | wc -l)/$(direct network ls -q | wc -l)/$(direct volume ls -q | wc -l)/$(direct images -q | wc -l)
 mkdir -p "$work/workspace"
 start_broker a
 start_broker b
 
+# Both have a project "app", named after a directory.
+compose_files() { # AGENT
+    mkdir -p "$work/workspace/$1/app"
+    cat >"$work/workspace/$1/app/docker-compose.yml" <<END
+version: "2.4"
+services:
+  store:
+    image: $image
+    command: sh -c 'echo $1 >/data/owner; sleep 1000'
+    volumes: ["files:/data", "./:/project:ro"]
+  front:
+    image: $image
+    command: sleep 1000
+    depends_on: [store]
+volumes: {files: {}}
+networks: {default: {name: project_network}}
+END
+}
+composed() { # AGENT ARGUMENT…
+    local agent=$1
+    shift
+    (cd "$work/workspace/$agent/app" && DOCKER_HOST=unix://$work/$agent.sock COMPOSE_DOCKER_CLI_BUILD=0 timeout 90 docker-compose "$@")
+}
+
 job() { # AGENT: what a compose project of the same directory does
     as "$1" network create app_default
     as "$1" volume create app_data
-    as "$1" run -d --name db --network app_default -v app_data:/data -v /anonymous busybox sh -c "echo $1 >/data/owner; sleep 1000"
-    as "$1" run -d --name web --network app_default --link db:database busybox sleep 1000
-    printf 'FROM busybox\nRUN echo %s >/owner\nCMD ["cat","/owner"]\n' "$1" | DOCKER_BUILDKIT=0 as "$1" build -q -t app_web -
+    as "$1" run -d --name db --network app_default -v app_data:/data -v /anonymous "$image" sh -c "echo $1 >/data/owner; sleep 1000"
+    as "$1" run -d --name web --network app_default --link db:database "$image" sleep 1000
+    printf 'FROM %s\nRUN echo %s >/owner\nCMD ["cat","/owner"]\n' "$image" "$1" | DOCKER_BUILDKIT=0 as "$1" build -q -t app_web -
+    compose_files "$1"
+    composed "$1" up -d
 }
 job a >"$work/job.a" 2>&1 & first=$!
 job b >"$work/job.b" 2>&1 & second=$!
@@ -64,12 +100,16 @@ wait $second || cat "$work/job.b"
 
 for agent in a b; do
     other=$([ $agent = a ] && echo b || echo a)
-    check "$agent lists its containers" "$(as $agent ps --format '{{.Names}}' | sort | tr '\n' ' ')" "db web "
-    check "$agent lists its networks" "$(as $agent network ls --filter driver=bridge --format '{{.Name}}' | sort | tr '\n' ' ')" "app_default bridge "
+    check "$agent lists its containers" "$(as $agent ps --format '{{.Names}}' | tr -- '-\n' '_ ' | xargs -n1 | sort | xargs)" "app_front_1 app_store_1 db web"
+    check "$agent lists its networks" "$(as $agent network ls --filter driver=bridge --format '{{.Name}}' | sort | tr '\n' ' ')" "app_default bridge project_network "
     check "$agent sees its named volume only" "$(as $agent volume ls -q | grep -c app_data)" 1
-    check "$agent sees two volumes in all" "$(as $agent volume ls -q | wc -l)" 2
+    check "$agent sees three volumes in all" "$(as $agent volume ls -q | wc -l)" 3
     check "$agent reads its own volume" "$(as $agent exec db cat /data/owner)" $agent
     check "$agent resolves its container by name" "$(as $agent exec web ping -c1 db | grep -c '1 packets received')" 1
+    check "$agent's compose project reads its own volume" "$(composed $agent exec -T store cat /data/owner)" $agent
+    check "$agent's compose project sees its own files" "$(composed $agent exec -T store ls /project)" docker-compose.yml
+    check "$agent's compose project has two containers" "$(composed $agent ps -q | wc -l)" 2
+    check "$agent's compose project resolves its service" "$(composed $agent exec -T front ping -c1 store | grep -c '1 packets received')" 1
     check "$agent runs the image that it built" "$(as $agent run --rm app_web)" $agent
     check "$agent finds a container by name filter" "$(as $agent ps -q --filter name='^/db$' | wc -l)" 1
     check "$agent finds a network by anchored name" "$(as $agent network ls -q --filter name='^app_default$' | wc -l)" 1
@@ -83,19 +123,22 @@ for agent in a b; do
     done
     refused "$agent does not remove a foreign container" as $agent rm "$id"
     refused "$agent does not copy from a foreign container" as $agent cp "$id:/etc" "$work/stolen"
-    refused "$agent does not join a foreign container" as $agent run --rm --network "container:$id" busybox true
-    refused "$agent does not take a foreign container's volumes" as $agent run --rm --volumes-from "$id" busybox true
+    refused "$agent does not join a foreign container" as $agent run --rm --network "container:$id" "$image" true
+    refused "$agent does not take a foreign container's volumes" as $agent run --rm --volumes-from "$id" "$image" true
     refused "$agent does not commit a foreign container" as $agent commit "$id" stolen
     network=$(as "$other" network ls -q --no-trunc --filter name=app_default)
     refused "$agent does not inspect a foreign network" as $agent network inspect "$network"
-    refused "$agent does not join a foreign network" as $agent run --rm --network "$network" busybox true
+    refused "$agent does not join a foreign network" as $agent run --rm --network "$network" "$image" true
     hidden=$(direct volume ls -q --filter "label=org.gocd.agent.id=two-agents-$other" | grep app_data)
     refused "$agent does not inspect a foreign volume" as $agent volume inspect "$hidden"
-    refused "$agent does not move a shared tag" as $agent tag app_web busybox:latest
-    refused "$agent does not remove a shared image" as $agent rmi -f busybox:latest
+    refused "$agent does not move a shared tag" as $agent tag app_web "$image"
+    refused "$agent does not remove a shared image" as $agent rmi -f "$image"
     as $agent system prune -af --volumes >/dev/null
 done
-check "prune by either left the other's containers" "$(direct ps -q --filter label=org.gocd.agent.id | wc -l)" 4
+check "prune by either left the other's containers" "$(direct ps -q --filter label=org.gocd.agent.id | wc -l)" 8
+composed a down -v >"$work/down" 2>&1 || cat "$work/down"
+check "a's compose down left b's project" "$(composed b ps -q | wc -l)" 2
+check "and nothing of its own" "$(as a ps -aq --filter label=com.docker.compose.project=app | wc -l)/$(as a volume ls -q --filter label=com.docker.compose.project=app | wc -l)" 0/0
 
 # A broker that is killed and comes back knows everything again.
 stop_brokers

@@ -93,7 +93,7 @@ class Builds : public EndToEnd {
         return run_command(argv, {.timeout = seconds(280), .input = "", .environment = {}});
     }
     static std::string inside(const std::string& line) {
-        return docker({"run", "--rm", "--network", "none", "--entrypoint", "sh", kTag, "-c", line}).text();
+        return docker({"run", "--rm", "--network", "none", "--entrypoint", "sh", kTag, "-c", line}).out;
     }
     // A download site with one release of the stand-in.
     std::string site(const std::string& sha256) const {
@@ -144,6 +144,43 @@ TEST_F(Builds, DownloadsTheReleaseAndChecksThePublishedSum) {
     EXPECT_EQ(label.out, "99.1.0-1\n");
 }
 
+// Docker's own packages, from a stand-in of its apt repository: the version asked for, and no trace of the
+// repository.
+TEST_F(Builds, TakesDockersOwnPackagesInTheVersionAskedFor) {
+    const std::string repository =
+        std::string(SOURCE_ROOT) + "/tests/support/apt_repository " + folder_ + "/site ";
+    const auto made = shell(repository +
+                            "debian trixie docker-ce-cli=5:28.1.1-1 docker-ce-cli=5:28.2.0-1 "
+                            "docker-buildx-plugin=0.1 docker-compose-plugin=0.2");
+    ASSERT_TRUE(made.ok()) << made.text();
+    const FileServer server(folder_ + "/site");
+    const Arguments options{"agent-docker", "--no-verify", "--agent-zip",  stand_in_zip(),
+                            "--docker",     "docker-ce",   "--docker-url", server.url()};
+    auto with = [&](const std::string& version) {
+        Arguments words = options;
+        words.insert(words.end(), {"--docker-version", version});
+        return build(words);
+    };
+    const auto refused = with("99");
+    EXPECT_EQ(refused.status, 1) << refused.text();
+    EXPECT_THAT(
+        refused.err,
+        HasSubstr("agent-docker failed: install: there is no docker-ce-cli 99; there are:  5:28.2.0-1"));
+    const auto built = with("28.1");
+    ASSERT_TRUE(built.ok()) << built.text();
+    EXPECT_EQ(inside("docker-ce-cli; docker-compose-plugin; ls /etc/apt/sources.list.d "
+                     "/etc/apt/preferences.d | grep docker"),
+              "docker-ce-cli 5:28.1.1-1\ndocker-compose-plugin 0.2\n");
+}
+
+TEST_F(Builds, SaysWhatDockersRepositoryLacks) {
+    const auto built = build({"agent-docker", "--agent-zip", stand_in_zip(), "--docker", "docker-ce",
+                              "--docker-url", "http://127.0.0.1:1"});
+    EXPECT_EQ(built.status, 1) << built.text();
+    EXPECT_THAT(built.err,
+                HasSubstr("agent-docker failed: install: cannot download http://127.0.0.1:1/debian/gpg"));
+}
+
 TEST_F(Builds, RefusesADownloadWithAnotherSumAndAReleaseThatIsNotListed) {
     const FileServer server(site(std::string(64, 'a')));
     auto built = build({"agent", "--gocd-version", "99.1.0-1", "--gocd-url", server.url()});
@@ -166,7 +203,7 @@ TEST_F(Builds, RecipeIsBuiltAndVerifiedAndListed) {
     EXPECT_THAT(built.err, HasSubstr("verifying"));
     EXPECT_EQ(
         inside("make --version | head -n 1 | cut -c1-8; printenv FLAVOR; stat -c %a /etc/build/settings.txt"),
-        "status 0\nGNU Make\na $HOME \"quoted\"\n640\n");
+        "GNU Make\na $HOME \"quoted\"\n640\n");
     const auto listed =
         run_command({"jq", "-r", ".spdxVersion, (.packages[] | select(.name == \"make\") | .name)",
                      folder_ + "/list.spdx.json"});
@@ -194,6 +231,28 @@ TEST_F(Builds, WritesAnOciArchive) {
     const auto loaded = docker({"load", "-i", archive});
     ASSERT_TRUE(loaded.ok()) << loaded.text();
     EXPECT_EQ(docker({"image", "inspect", "-f", "{{.Id}}", kTag}).out, id);
+}
+
+// The same builds for people who use buildx alone: read by the buildx of the image, and held against the
+// Dockerfiles.
+TEST_F(Builds, BakeFileNamesWhatTheDockerfilesHave) {
+    const std::string root = SOURCE_ROOT;
+    const auto printed =
+        docker({"run", "--rm", "-v", root + "/images:/src/images:ro", "-w", "/src", "--entrypoint", "docker",
+                dind_image(), "buildx", "bake", "-f", "images/docker-bake.hcl", "--print"});
+    ASSERT_TRUE(printed.ok()) << printed.text();
+    std::ofstream(folder_ + "/bake.json") << printed.out;
+    const std::string bake = folder_ + "/bake.json";
+    EXPECT_EQ(shell("jq -r '.group.default.targets[]' " + bake).out, "dind\nagent-docker\nagent\n");
+    const auto wrong = shell("cd " + root +
+                             " && jq -r '.target[] | . as $t | .args | to_entries[] | [$t.dockerfile, "
+                             "$t.target, .key, .value] | @tsv' " +
+                             bake + R"sh( | while read -r file target key value; do
+            grep -q " AS $target$" $file || echo "$file has no target $target"
+            grep -q "^ARG $key=$value$" $file || echo "$file has no ARG $key=$value"
+            [ "$key" != VERSION ] || [ "$value" = "$(cat VERSION)" ] || echo "version $value"
+        done)sh");
+    EXPECT_TRUE(wrong.ok() && wrong.out.empty()) << wrong.text();
 }
 
 // Ours against the packages alone: what the runtime stage and the base have. The agent and what a server

@@ -96,6 +96,20 @@ TEST_F(Command, DoctorExplainsAndChangesNothing) {
     EXPECT_THAT(privileged.out, HasSubstr("dind"));
     const auto plain = run({"--user", "1000:0"}, {"doctor"});
     EXPECT_THAT(plain.text(), HasSubstr("--privileged"));
+    // Files with their times, mounts, cgroups, links; the lists themselves lie where nothing is compared.
+    const auto compared = run({"--privileged", "--entrypoint", "sh", "-v", "/var/lib/docker"}, {"-c", R"sh(
+        look() {
+            find / /var/lib/docker /run /tmp -xdev -printf '%p %M %U:%G %s %T@ %C@\n' | sort
+            cat /proc/self/mountinfo /proc/self/cgroup
+            find /sys/fs/cgroup -type d | sort
+            ls /sys/class/net; ls /dev; cat /proc/sys/net/ipv4/ip_forward
+        }
+        look >/dev/shm/before
+        gocd-supervisor doctor >/dev/shm/report || exit 3
+        look >/dev/shm/after
+        grep -q storage /dev/shm/report && [ "$(wc -l </dev/shm/before)" -gt 1000 ] && diff /dev/shm/before /dev/shm/after &&
+            touch /var/lib/docker/change && look >/dev/shm/changed && ! diff -q /dev/shm/after /dev/shm/changed)sh"});
+    EXPECT_TRUE(compared.ok()) << compared.text();
 }
 
 TEST_F(Command, PrintsHelpWithFlagsAndVariables) {

@@ -147,11 +147,37 @@ TEST_F(Host, EachOfTheRightsIsNamedWhenItIsMissing) {
         EXPECT_EQ(agent.exit_status(seconds(30)), 71) << name;
         EXPECT_THAT(agent.logs(), HasSubstr(name));
     }
-    for (const char* dropped : {"MKNOD", "SETUID", "SYS_CHROOT"}) {
+    // What an engine gives to every container by itself.
+    for (const char* dropped :
+         {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
+          "NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"}) {
         const Container agent(less_than_privileged({}, {"--cap-drop", dropped}));
         EXPECT_EQ(agent.exit_status(seconds(30)), 71) << dropped;
         EXPECT_THAT(agent.logs(), HasSubstr(std::string("CAP_") + dropped));
     }
+}
+
+TEST_F(Host, TheMissingDeviceIsNamedWhereFuseOverlayfsNeedsIt) {
+    const Container agent(
+        less_than_privileged({}, {"-e", "GOCD_DOCKER_DATA_ROOT=/inside", "-e", "GOCD_DOCKER_CONTAINMENT=off",
+                                  "-e", "DOCKER_DRIVER=fuse-overlayfs"}));
+    EXPECT_EQ(agent.exit_status(seconds(30)), 71);
+    EXPECT_THAT(agent.logs(), HasSubstr("--device /dev/fuse"));
+    const Container given(
+        less_than_privileged({}, {"-e", "GOCD_DOCKER_DATA_ROOT=/inside", "--device", "/dev/fuse"}));
+    EXPECT_EQ(working_driver(given), "fuse-overlayfs") << given.logs();
+}
+
+TEST_F(Host, WithoutABridgeOrAFilterOnRequestContainersStillRun) {
+    const Container agent(dind({"-e", "DOCKERD_ADDITIONAL_ARGS=--bridge=none --iptables=false"}, kSleep));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_TRUE(load_inner_image(agent));
+    for (const char* network : {"none", "host"}) {
+        const auto run =
+            agent.exec({"docker", "run", "--rm", "--network", network, "inner-busybox:test", "echo", "ran"});
+        EXPECT_EQ(run.out, "ran\n") << network << run.text();
+    }
+    EXPECT_THAT(agent.logs(), HasSubstr("bridge: none"));
 }
 
 TEST_F(Host, ReadOnlyRootIsEnough) {
@@ -367,9 +393,13 @@ TEST_P(ImageStore, WorksInMemory) {
 }
 
 TEST_P(ImageStore, A2_IsRefusedWithTheReasonWhereOverlayCannotWork) {
+    // A contained engine cannot have its data there at all and says that first.
+    const bool contained = GetParam() == std::string("userns");
     const Container agent(dind(with_store({"-e", "GOCD_DOCKER_DATA_ROOT=/inside"}), kSleep));
     EXPECT_EQ(agent.exit_status(seconds(30)), 71);
-    EXPECT_THAT(agent.logs(), HasSubstr("the image store of containerd is asked for, but on /inside"));
+    EXPECT_THAT(agent.logs(),
+                HasSubstr(contained ? "the file system of the data directory, overlay, cannot be id-mapped"
+                                    : "the image store of containerd is asked for, but on /inside"));
 }
 
 INSTANTIATE_TEST_SUITE_P(With, ImageStore, ::testing::Values("userns", "off"),

@@ -45,5 +45,36 @@ TEST_F(OuterNetwork, MtuIsCarriedInwards) {
     }
 }
 
+// From an inner container through the small outer link to another container and back, more than one window of
+// it.
+TEST_F(OuterNetwork, D1_InnerTransfersReallyPassASmallOuterMtu) {
+    const Network network("transfer", {"-o", "com.docker.network.driver.mtu=1400"});
+    Container server(
+        {.options = {"--network", network.name()},
+         .image = "inner-busybox:test",
+         .command = {"sh", "-c",
+                     "mkdir /www && head -c 8000000 /dev/urandom >/www/file && (cd /www; md5sum file >sum); "
+                     "exec httpd -f -p 80 -h /www"},
+         .name_hint = "server"});
+    ASSERT_EQ(server.start_failure(), "");
+    const auto address = trimmed(
+        test_support::docker(
+            {"inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", server.name()})
+            .out);
+    Container agent(dind({"--network", network.name()}, {"--", "sleep", "600"}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_TRUE(load_inner_image(agent));
+    agent.exec({"docker", "network", "create", "made-inside"});
+    const std::string fetch = "wget -q -T 20 -O /file http://" + address +
+                              "/file && wget -q -O /sum http://" + address +
+                              "/sum && md5sum -c /sum && echo passed";
+    for (const char* kind : {"bridge", "made-inside"}) {
+        const auto run =
+            agent.exec({"docker", "run", "--rm", "--network", kind, "inner-busybox:test", "sh", "-c", fetch},
+                       seconds(60));
+        EXPECT_THAT(run.out, HasSubstr("passed")) << kind << run.text();
+    }
+}
+
 }  // namespace
 }  // namespace e2e

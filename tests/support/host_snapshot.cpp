@@ -50,6 +50,13 @@ std::set<std::string> foreign_processes() {
     return found;
 }
 
+// Layers that other engines of this machine have mounted for their builds and containers are theirs.
+bool is_another_engines_layer(const std::string& point, const std::string& type) {
+    static const std::string root = trimmed(docker({"info", "--format", "{{.DockerRootDir}}"}).out);
+    const bool in_an_engine = type == "overlay" || point.find("/engine/data/") != std::string::npos;
+    return in_an_engine && !root.empty() && !point.starts_with(root + "/");
+}
+
 // proc(5): field 5 is the mount point; the type follows the separator "-".
 std::set<std::string> mount_points() {
     std::ifstream in("/proc/self/mountinfo");
@@ -61,7 +68,7 @@ std::set<std::string> mount_points() {
         for (int i = 0; i < 5 && fields >> field; ++i) point = field;
         while (fields >> field && field != "-") continue;
         fields >> field;
-        found.insert(point + " (" + field + ")");
+        if (!is_another_engines_layer(point, field)) found.insert(point + " (" + field + ")");
     }
     return found;
 }

@@ -92,6 +92,9 @@ in_container agent gocd-supervisor -- sh -c '
     docker run --rm inner-busybox:test echo said inside &&
     docker run --rm -m 64m inner-busybox:test cat /sys/fs/cgroup/memory.max &&
     docker run --rm --privileged inner-busybox:test echo privileged inside
+    docker run --rm -m 16m inner-busybox:test sh -c "head -c 100000000 /dev/zero | tail >/dev/null"
+    sleep 3
+    gocd-supervisor events | grep "out of memory"
     grep -E ^CapBnd /proc/self/status
     exit 5'
 echo "vm: status $?"
@@ -103,6 +106,9 @@ echo "vm: left [$left]"
     EXPECT_THAT(console, HasSubstr("said inside"));
     EXPECT_THAT(console, HasSubstr("67108864"));
     EXPECT_THAT(console, HasSubstr("privileged inside"));
+    EXPECT_THAT(console, ::testing::ContainsRegex("killed [a-z]+ .process [0-9]+ of the machine. in cgroup "
+                                                  "engine/containers/[0-9a-f]+: its memory limit"))
+        << console;
     EXPECT_THAT(console, HasSubstr("CapBnd:\t0000000000000000"));
     EXPECT_THAT(console, HasSubstr("vm: status 5"));
     EXPECT_THAT(console, HasSubstr("vm: left []")) << console;
@@ -138,7 +144,8 @@ TEST_F(Vm, C1_APodWithoutANamespaceLeavesTheNodesRootAlone) {
     const std::string console = boot(R"sh(
 mkdir -p /sys/fs/cgroup/kubepods/one
 ls /sys/fs/cgroup >/tmp/before
-in_pod one gocd-supervisor -- sh -c 'docker load -qi /inner.tar && docker run --rm inner-busybox:test echo said inside; cat /proc/self/cgroup'
+in_pod one gocd-supervisor -- sh -c 'docker load -qi /inner.tar && docker run --rm inner-busybox:test echo said inside; cat /proc/self/cgroup
+    docker run --rm -m 16m inner-busybox:test sh -c "head -c 100000000 /dev/zero | tail >/dev/null"; sleep 3; gocd-supervisor events'
 ls /sys/fs/cgroup >/tmp/after
 cmp /tmp/before /tmp/after && echo "vm: root untouched"
 left=$(left_in kubepods/one)
@@ -147,6 +154,9 @@ echo "vm: left [$left]"
     EXPECT_THAT(console, HasSubstr("said inside"));
     EXPECT_THAT(console, HasSubstr("0::/kubepods/one/agent"));
     EXPECT_THAT(console, HasSubstr("vm: root untouched"));
+    EXPECT_THAT(console, ::testing::ContainsRegex(
+                             "out of memory.*killed [a-z]+ .*containers/[0-9a-f]+: its memory limit"))
+        << console;
     EXPECT_THAT(console, HasSubstr("vm: left []")) << console;
 }
 

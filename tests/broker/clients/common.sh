@@ -7,7 +7,7 @@
 : "${DOCKER_HOST:?}" "${IMAGE:?}" "${WORK:?}" "${CLI:=docker}"
 export DOCKER_BUILDKIT=0 DOCKER_CLI_HINTS=false COMPOSE_DOCKER_CLI_BUILD=0 LC_ALL=C TZ=UTC DOCKER_CONFIG=$WORK/config
 mkdir -p "$DOCKER_CONFIG"
-cd "$WORK"
+cd "$WORK" || exit 1
 
 docker() { timeout 60 "$CLI" "$@"; }
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2016 # variables of the shells in containers
 # docker compose, first (COMPOSE=docker-compose) and second edition (COMPOSE="docker compose").
 set -uo pipefail
 # shellcheck source=tests/broker/clients/common.sh

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2016 # variables of the shells in containers
 # Containers: their whole life, streams in every form, files both ways.
 set -uo pipefail
 # shellcheck source=tests/broker/clients/common.sh
@@ -31,7 +32,7 @@ step docker ps --filter volume=/anonymous --format '{{.Names}}'
 step docker ps --filter health=starting --filter network=bridge --format '{{.Names}}'
 step docker ps --filter no-such=filter
 step docker inspect web --format '{{.Name}} {{.State.Status}} {{.Path}} {{json .Args}} {{json .Config.Cmd}} {{.Config.Image}}'
-step docker inspect web --format '{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}}{{println}}{{end}}'
+sorted docker inspect web --format '{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}}{{println}}{{end}}'
 step docker inspect web --format '{{json .HostConfig.Binds}} {{json .HostConfig.PortBindings}} {{json .HostConfig.Tmpfs}} {{.HostConfig.NetworkMode}}'
 step docker inspect web --format '{{json .Config.Labels}} {{json .NetworkSettings.Networks}}'
 step docker inspect no-such-thing

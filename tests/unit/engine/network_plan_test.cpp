@@ -126,6 +126,26 @@ TEST_F(NetworkPlan, D6_WithoutIptablesOnRequestItStillStarts) {
     EXPECT_THAT(plan, Warns("no published ports"));
 }
 
+TEST_F(NetworkPlan, KernelWithoutBridgesIsAnErrorThatSaysWhatStillWorks) {
+    host.network.bridge = {true, EOPNOTSUPP};
+    EXPECT_THAT(drafted(), FailsSaying("this kernel has no bridges"));
+    EXPECT_THAT(drafted(), FailsSaying("--bridge=none --iptables=false"));
+}
+
+TEST_F(NetworkPlan, RefusedBridgeIsNamedWithTheReason) {
+    host.network.bridge = {true, EPERM};
+    EXPECT_THAT(drafted(), FailsSaying("makes no bridge here (Operation not permitted)"));
+}
+
+TEST_F(NetworkPlan, WithoutABridgeOnRequestItStillStarts) {
+    host.network.bridge = {true, EOPNOTSUPP};
+    choose("", {"--bridge=none", "--iptables=false"});
+    const auto plan = drafted();
+    EXPECT_THAT(plan, Suits());
+    EXPECT_THAT(plan, Warns("host network or none"));
+    EXPECT_FALSE(plan.network.addresses);
+}
+
 TEST_F(NetworkPlan, D8_NoIp6tablesWithoutIpv6) {
     engine.version = {28, 5, 0};
     EXPECT_FALSE(drafted().network.ip6tables);

@@ -35,6 +35,15 @@ TEST_F(ProbeTest, LeavesNoTrace) {
     EXPECT_TRUE(facts.network.netfilter.tried);
 }
 
+TEST(BridgeProbeTest, ABridgeIsMadeWhereTheRightsAllowItAndAnUnknownKindIsNot) {
+    const auto links = sys::list_directory("/sys/class/net").value();
+    const auto bridge = BridgeExperiment().finish();
+    if (!bridge.tried) GTEST_SKIP() << "no network namespaces for this user";
+    EXPECT_EQ(bridge.error, 0);
+    EXPECT_EQ(BridgeExperiment("nosuchkind").finish().error, EOPNOTSUPP);
+    EXPECT_EQ(sys::list_directory("/sys/class/net").value(), links);
+}
+
 TEST_F(ProbeTest, ExaminesTheNearestParentOfADirectoryThatIsNotThere) {
     ProbeRequest request;
     request.data_directory = directory + "/not/there";
