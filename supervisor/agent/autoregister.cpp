@@ -5,6 +5,10 @@
 namespace supervisor::agent {
 namespace {
 
+constexpr std::string_view kKey = "agent.auto.register.key";
+constexpr std::string_view kResources = "agent.auto.register.resources";
+constexpr std::string_view kEnvironments = "agent.auto.register.environments";
+constexpr std::string_view kHostname = "agent.auto.register.hostname";
 constexpr std::string_view kAgentId = "agent.auto.register.elasticAgent.agentId";
 constexpr std::string_view kPluginId = "agent.auto.register.elasticAgent.pluginId";
 
@@ -23,6 +27,13 @@ std::string unescape(std::string_view text) {
         out += next == 'n' ? '\n' : next == 'r' ? '\r' : next == 't' ? '\t' : next == 'f' ? '\f' : next;
     }
     return out;
+}
+
+// A comment's text: what the line says without its marks.
+std::string_view uncommented(std::string_view line) {
+    line = trim(line);
+    while (line.starts_with('#') || line.starts_with('!')) line = trim(line.substr(1));
+    return line;
 }
 
 }  // namespace
@@ -70,10 +81,10 @@ std::optional<std::string> find_property(std::string_view text, std::string_view
 
 std::string render_for_registration(const Registration& registration) {
     std::string text;
-    add(text, "agent.auto.register.key", registration.key.reveal());
-    add(text, "agent.auto.register.resources", registration.resources);
-    add(text, "agent.auto.register.environments", registration.environments);
-    add(text, "agent.auto.register.hostname", registration.hostname);
+    add(text, kKey, registration.key.reveal());
+    add(text, kResources, registration.resources);
+    add(text, kEnvironments, registration.environments);
+    add(text, kHostname, registration.hostname);
     return text + render_registered(registration);
 }
 
@@ -82,6 +93,32 @@ std::string render_registered(const Registration& registration) {
     add(text, kAgentId, registration.elastic_agent_id);
     add(text, kPluginId, registration.elastic_plugin_id);
     return text;
+}
+
+Registration parse_registration(std::string_view text, Comments comments) {
+    std::string comment_text;
+    for (const auto line : split_lines(text)) comment_text.append(uncommented(line)).append("\n");
+    const auto value = [&](std::string_view key) {
+        auto live = find_property(text, key);
+        if (!live && comments == Comments::Count) live = find_property(comment_text, key);
+        return live.value_or(std::string());
+    };
+    return {.key = Secret(value(kKey)),
+            .resources = value(kResources),
+            .environments = value(kEnvironments),
+            .hostname = value(kHostname),
+            .elastic_agent_id = value(kAgentId),
+            .elastic_plugin_id = value(kPluginId)};
+}
+
+bool holds_registration_data(std::string_view text) {
+    for (const auto line : split_lines(text)) {
+        const auto property = uncommented(line);
+        for (const auto key : {kKey, kResources, kEnvironments, kHostname}) {
+            if (property.starts_with(key)) return true;
+        }
+    }
+    return false;
 }
 
 bool belongs_to_other_agent(std::string_view existing_properties, const Registration& registration) {

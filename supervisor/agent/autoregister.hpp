@@ -24,6 +24,13 @@ std::string render_for_registration(const Registration& registration);
 // For a registered agent: only what it needs to know that it is elastic.
 std::string render_registered(const Registration& registration);
 
+// What a file says that somebody else wrote. `commented` counts lines too that an agent has turned into
+// comments after its registration (the last line of a key wins, a live one before a comment).
+enum class Comments { Ignored, Count };
+Registration parse_registration(std::string_view text, Comments comments);
+// Whether key, resources, environments or host name stand in it, be it in a comment.
+bool holds_registration_data(std::string_view text);
+
 // True when guid and token in the configuration directory belong to another elastic agent than this one (a
 // directory that outlived its container): the server would answer 403 for ever.
 bool belongs_to_other_agent(std::string_view existing_properties, const Registration& registration);

@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, 5> kWrapperDirectories = {"bin", "lib", "
 constexpr std::array<std::string_view, 3> kLoggingIncludes = {"agent-bootstrapper-logback-include.xml",
                                                               "agent-launcher-logback-include.xml",
                                                               "agent-logback-include.xml"};
+constexpr std::string_view kAutoregister = "config/autoregister.properties";
 constexpr std::string_view kLauncherLock = ".agent-bootstrapper.running";
 
 std::string at(const std::string& directory, std::string_view name) {
@@ -89,13 +90,17 @@ Result<> drop_links_to_baked_files(const Settings& settings) {
     return {};
 }
 
+std::string read_autoregister(const Settings& settings) {
+    auto text = sys::read_regular_file(at(settings.working_directory, kAutoregister));
+    // Before the first start the working directory has no link to it yet.
+    if (!text) text = sys::read_regular_file(at(settings.volume_directory, kAutoregister));
+    return text.value_or(std::string());
+}
+
 Result<> forget_other_agent(const Settings& settings, Prepared& prepared) {
-    const auto config = at(settings.working_directory, "config");
+    const auto config = settings.identity_directory();
     const bool identified = sys::exists(at(config, "token")) || sys::exists(at(config, "guid.txt"));
-    if (!identified || !belongs_to_other_agent(sys::read_file_or(at(config, "autoregister.properties")),
-                                               settings.registration)) {
-        return {};
-    }
+    if (!identified || !belongs_to_other_agent(read_autoregister(settings), settings.registration)) return {};
     SUPERVISOR_TRY(sys::remove_file(at(config, "token")));
     SUPERVISOR_TRY(sys::remove_file(at(config, "guid.txt")));
     prepared.notes.push_back("removed guid.txt and token from " + config +
@@ -103,11 +108,21 @@ Result<> forget_other_agent(const Settings& settings, Prepared& prepared) {
     return {};
 }
 
-Result<> remove_launcher_lock(const Settings& settings, Prepared& prepared) {
+Result<bool> drop_launcher_lock(const Settings& settings) {
     const auto path = at(settings.working_directory, kLauncherLock);
-    if (!sys::exists(path)) return {};
+    if (!sys::exists(path)) return false;
     SUPERVISOR_TRY(sys::remove_file(path));
-    prepared.notes.push_back("removed " + path + ", left over from a launcher that was killed");
+    return true;
+}
+
+// Only when the kernel's lock says that we are alone here.
+Result<> drop_leftover_lock(const Settings& settings, Prepared& prepared) {
+    if (prepared.lock.get() < 0) return {};
+    SUPERVISOR_TRY_ASSIGN(dropped, drop_launcher_lock(settings));
+    if (dropped) {
+        prepared.notes.push_back("removed " + at(settings.working_directory, kLauncherLock) +
+                                 ", left over from a launcher that was killed");
+    }
     return {};
 }
 
@@ -115,7 +130,7 @@ Result<> make_working_directory_ready(const Settings& settings, LaunchMode mode,
     SUPERVISOR_TRY(make_data_directories(settings));
     SUPERVISOR_TRY(write_logging(settings));
     SUPERVISOR_TRY(forget_other_agent(settings, prepared));
-    SUPERVISOR_TRY(remove_launcher_lock(settings, prepared));
+    SUPERVISOR_TRY(drop_leftover_lock(settings, prepared));
     if (mode != LaunchMode::Direct) SUPERVISOR_TRY(drop_links_to_baked_files(settings));
     if (mode == LaunchMode::Wrapper) SUPERVISOR_TRY(link_wrapper(settings));
     return {};
@@ -160,20 +175,66 @@ Result<Prepared> prepare_directories(const Settings& settings, LaunchMode mode, 
                                       settings.volume_directory + " and " + settings.working_directory,
                                       owner));
     }
-    prepared.registered = sys::exists(at(settings.working_directory, "config/token"));
+    prepared.registered = sys::exists(at(settings.identity_directory(), "token"));
     return prepared;
+}
+
+Result<> adopt_registration(Settings& settings, const Owner& owner, const std::string& saved) {
+    if (!settings.registration.empty()) return {};
+    std::string text;
+    {
+        const auto identity = sys::FsIdentity::take(owner.user, owner.group);
+        if (!identity) return fail(identity.error());
+        text = read_autoregister(settings);
+    }
+    settings.registration = parse_registration(sys::read_file_or(saved), Comments::Ignored);
+    settings.registration.merge(parse_registration(text, Comments::Count));
+    if (!holds_registration_data(text)) return {};
+    SUPERVISOR_TRY(sys::make_directories(saved.substr(0, saved.rfind('/')), 0700));
+    return sys::replace_file(saved, render_for_registration(settings.registration), 0600);
+}
+
+void read_back_registration(Settings& settings, const Owner& owner) {
+    const auto identity = sys::FsIdentity::take(owner.user, owner.group);
+    if (identity)
+        settings.registration.merge(parse_registration(read_autoregister(settings), Comments::Ignored));
 }
 
 Result<> write_autoregister(const Settings& settings, const Owner& owner) {
     const auto& registration = settings.registration;
-    if (registration.empty()) return {};
     const auto identity = sys::FsIdentity::take(owner.user, owner.group);
     if (!identity) return fail(identity.error());
-    const auto config = at(settings.working_directory, "config");
-    const bool registered = sys::exists(at(config, "token"));
-    return sys::replace_file(
-        at(config, "autoregister.properties"),
-        registered ? render_registered(registration) : render_for_registration(registration), 0600);
+    const auto path = at(settings.working_directory, kAutoregister);
+    const bool registered = sys::exists(at(settings.identity_directory(), "token"));
+    if (!registered && registration.empty()) return {};
+    const auto wanted = registered ? render_registered(registration) : render_for_registration(registration);
+    const auto present = sys::read_regular_file(path);
+    if (present ? *present == wanted : wanted.empty() && !sys::exists(path)) return {};
+    const bool says_the_same = present && parse_registration(*present, Comments::Ignored) ==
+                                              parse_registration(wanted, Comments::Ignored);
+    if (says_the_same && !(registered && holds_registration_data(*present))) return {};
+    auto written = sys::replace_file(path, wanted, 0600);
+    if (written || written.error().code() != EBUSY) return written;
+    return fail(
+        std::move(written).error().advice("do not mount this one file: jobs can read what stays in it; give "
+                                          "AGENT_AUTO_REGISTER_KEY, or mount the directory"));
+}
+
+Result<> follow_registration(const Settings& settings, const Owner& owner) {
+    {
+        const auto identity = sys::FsIdentity::take(owner.user, owner.group);
+        if (!identity) return fail(identity.error());
+        const auto text = sys::read_regular_file(at(settings.working_directory, kAutoregister)).value_or("");
+        const bool token = sys::exists(at(settings.identity_directory(), "token"));
+        if (token && !parse_registration(text, Comments::Ignored).key.empty()) return {};
+    }
+    return write_autoregister(settings, owner);
+}
+
+Result<bool> remove_launcher_lock(const Settings& settings, const Owner& owner) {
+    const auto identity = sys::FsIdentity::take(owner.user, owner.group);
+    if (!identity) return fail(identity.error());
+    return drop_launcher_lock(settings);
 }
 
 LaunchFacts read_launch_facts(const Settings& settings, const std::string& fetcher,

@@ -37,9 +37,29 @@ struct Prepared {
 // guid and token of another elastic agent are removed: the server would refuse them for ever.
 Result<Prepared> prepare_directories(const Settings& settings, LaunchMode mode, const Owner& owner);
 
+// Without auto-register variables, a config/autoregister.properties that the user brought (or an earlier
+// official start left, be it in comments) says how to register. It is taken into `settings`, and a copy is
+// kept in `saved`, which only root can read: after the registration the file itself holds nothing of it any
+// more. Call it before prepare_directories(). A copy that cannot be kept is an error that nothing else
+// depends on.
+Result<> adopt_registration(Settings& settings, const Owner& owner, const std::string& saved);
+
+// What a script of /docker-entrypoint.d may have written into config/autoregister.properties.
+void read_back_registration(Settings& settings, const Owner& owner);
+
 // Writes config/autoregister.properties: whole while there is no token, else without anything that is secret
-// or used up. Call it before every start of the agent, and again when it says Registered and Connected.
+// or used up. A file that says the same already is left as it is. Call it before every start of the agent,
+// and again whenever the agent has changed file or token.
 Result<> write_autoregister(const Settings& settings, const Owner& owner);
+
+// After something has changed file or token: does what write_autoregister() does, unless the agent is in the
+// middle of its registration. (It keeps its token before it is accepted, and turns the file into comments
+// afterwards.)
+Result<> follow_registration(const Settings& settings, const Owner& owner);
+
+// A launcher that was killed leaves its lock, which would keep the next one from starting. Call it before
+// every start, as long as the lock of prepare_directories() is held. True when there was one.
+Result<bool> remove_launcher_lock(const Settings& settings, const Owner& owner);
 
 // Facts for choose_launch() and direct_command(). `fetcher` is the path of gocd-agent-fetch, `aot_cache` that
 // of the cache (its record lies beside it, with ".record" added).

@@ -75,13 +75,14 @@ Result<std::vector<std::string>> decode_extra_properties(std::string_view base64
 Result<ServerStatus> parse_server_status(const Headers& headers) {
     ServerStatus status;
     SUPERVISOR_TRY(read_sum(headers, "agent-content-md5", status.agent_md5));
-    SUPERVISOR_TRY(read_sum(headers, "agent-launcher-content-md5", status.launcher_md5));
     SUPERVISOR_TRY(read_sum(headers, "agent-plugins-content-md5", status.plugins_md5));
-    SUPERVISOR_TRY(read_sum(headers, "tfs-sdk-content-md5", status.tfs_md5));
+    if (headers.contains("agent-launcher-content-md5"))
+        SUPERVISOR_TRY(read_sum(headers, "agent-launcher-content-md5", status.launcher_md5));
+    if (headers.contains("tfs-sdk-content-md5"))
+        SUPERVISOR_TRY(read_sum(headers, "tfs-sdk-content-md5", status.tfs_md5));
     if (const auto extra = headers.find("gocd-agent-extra-properties"); extra != headers.end()) {
-        auto properties = decode_extra_properties(extra->second);
-        if (!properties) return fail(properties.error(), "header GoCD-Agent-Extra-Properties");
-        status.extra_properties = std::move(*properties);
+        // An agent does without them when it cannot read them, and so do we.
+        status.extra_properties = decode_extra_properties(extra->second).value_or(std::vector<std::string>());
     }
     return status;
 }
@@ -91,6 +92,7 @@ std::vector<PlannedFile> plan_fetch(const ServerStatus& status,
     using Source = PlannedFile::Source;
     std::vector<PlannedFile> plan;
     for (const auto& file : agent_files()) {
+        if ((status.*file.md5).empty()) continue;  // a server that has no such file
         PlannedFile planned{std::string(file.name), std::string(file.url_path), status.*file.md5,
                             Source::Server};
         if (const auto known = local.find(planned.name); known != local.end()) {

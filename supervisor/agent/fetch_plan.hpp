@@ -18,7 +18,8 @@ using Headers = std::map<std::string, std::string, std::less<>>;
 
 struct ServerStatus {
     // The four sums of latest-agent.status, lower-case hex. An agent compares all four with what its JVM was
-    // started with, although it never opens agent-launcher.jar.
+    // started with, although it never opens agent-launcher.jar. An agent only warns of a sum that is not
+    // announced; here launcher and tfs may be "" for the same reason, while every server has the other two.
     std::string agent_md5;
     std::string launcher_md5;
     std::string plugins_md5;
@@ -29,7 +30,8 @@ struct ServerStatus {
 
 // GET of this path answers with the sums in its headers.
 inline constexpr std::string_view kStatusPath = "/admin/latest-agent.status";
-// Fails when a sum is missing or is none: whoever answered is no GoCD server, or a broken one.
+// Fails when a sum that every server has is missing, or is none: whoever answered is no GoCD server, or a
+// broken one.
 Result<ServerStatus> parse_server_status(const Headers& headers);
 
 // A file that the agent opens in its working directory.

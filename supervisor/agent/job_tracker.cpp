@@ -92,7 +92,10 @@ std::optional<AgentEvent> JobTracker::feed(std::string_view line) {
     const auto event = parse_agent_line(line);
     if (event == AgentEvent::JobStarted) running_ = true;
     if (event == AgentEvent::JobFinished) running_ = false;
-    if (event == AgentEvent::Connected) connected_ = true;
+    if (event == AgentEvent::Connected) {
+        connected_ = true;
+        running_ = false;  // a new JVM
+    }
     return event;
 }
 

@@ -51,7 +51,7 @@ std::vector<std::string> default_agent_flags() {
 }
 
 std::vector<std::string> default_bootstrapper_flags() {
-    return {"-Xms16m", "-Xmx64m", std::string(kSerial), "-XX:TieredStopAtLevel=1"};
+    return {"-Xms16m", "-Xmx128m", std::string(kSerial), "-XX:TieredStopAtLevel=1"};
 }
 
 std::vector<std::string> agent_flags(const Settings& settings) {

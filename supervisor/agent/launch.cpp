@@ -96,6 +96,7 @@ DirectLaunch direct_command(const Settings& settings, const ServerAccess& access
     const auto flags = agent_flags(settings);
     auto effective = flags;
     append(effective, settings.inherited_jvm_flags);
+    for (const auto& property : fetched.status.extra_properties) effective.push_back("-D" + property);
     auto aot = settings.use_aot ? judge_aot(facts.aot, effective, facts.jre, fetched.checked_sum)
                                 : AotVerdict{false, "the AOT cache is switched off"};
     std::vector<std::string> argv = {java_of(settings)};

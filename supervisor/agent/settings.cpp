@@ -88,6 +88,36 @@ bool Registration::empty() const {
            elastic_agent_id.empty() && elastic_plugin_id.empty();
 }
 
+bool Registration::operator==(const Registration& other) const {
+    return key.reveal() == other.key.reveal() && resources == other.resources &&
+           environments == other.environments && hostname == other.hostname &&
+           elastic_agent_id == other.elastic_agent_id && elastic_plugin_id == other.elastic_plugin_id;
+}
+
+void Registration::merge(const Registration& other) {
+    if (!other.key.empty()) key = other.key;
+    const auto take = [](std::string& mine, const std::string& theirs) {
+        if (!theirs.empty()) mine = theirs;
+    };
+    take(resources, other.resources);
+    take(environments, other.environments);
+    take(hostname, other.hostname);
+    take(elastic_agent_id, other.elastic_agent_id);
+    take(elastic_plugin_id, other.elastic_plugin_id);
+}
+
+std::string Settings::identity_directory() const {
+    constexpr std::string_view kProperty = "-Dcruise.config.dir=";
+    std::string directory = "config";
+    for (const auto& flags :
+         {inherited_jvm_flags, startup_args.value_or(std::vector<std::string>()), jvm_opts}) {
+        for (const auto& flag : flags) {
+            if (flag.starts_with(kProperty)) directory = flag.substr(kProperty.size());
+        }
+    }
+    return directory.starts_with('/') ? directory : working_directory + '/' + directory;
+}
+
 Result<LaunchMode> parse_launch_mode(std::string_view text) {
     for (const auto& [name, mode] : kLaunchModes) {
         if (name == text) return mode;

@@ -23,8 +23,11 @@ struct Registration {
 
     // The plugin's id decides, as in the agent itself.
     bool elastic() const { return !elastic_plugin_id.empty(); }
-    // Nothing to say: a configuration file that the user brought is then left alone.
+    // Nothing to say: a configuration file that the user brought counts then.
     bool empty() const;
+    bool operator==(const Registration& other) const;
+    // Takes over what `other` says.
+    void merge(const Registration& other);
 };
 
 enum class LaunchMode { Auto, Direct, Bootstrapper, Wrapper };
@@ -55,6 +58,10 @@ struct Settings {
     bool use_aot = true;
     std::optional<Milliseconds> ping_interval;
     std::optional<Milliseconds> instruction_interval;
+
+    // Where the agent keeps guid.txt and token: -Dcruise.config.dir if its JVM gets that, else config in the
+    // working directory. autoregister.properties is always in the latter.
+    std::string identity_directory() const;
 };
 
 // Reads the official variables. An elastic agent is one whose GO_EA_SERVER_URL is set;

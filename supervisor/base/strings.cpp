@@ -6,6 +6,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 namespace supervisor {
 namespace {
@@ -75,9 +76,14 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
     return out;
 }
 
+std::size_t find_text(std::string_view text, std::string_view part) {
+    const auto* at = static_cast<const char*>(::memmem(text.data(), text.size(), part.data(), part.size()));
+    return at == nullptr ? std::string_view::npos : static_cast<std::size_t>(at - text.data());
+}
+
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
     std::string out;
-    for (auto at = text.find(from); at != std::string_view::npos; at = text.find(from)) {
+    for (auto at = find_text(text, from); at != std::string_view::npos; at = find_text(text, from)) {
         out.append(text.substr(0, at)).append(to);
         text.remove_prefix(at + from.size());
     }

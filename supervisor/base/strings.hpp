@@ -19,6 +19,9 @@ std::vector<std::string_view> split_words(std::string_view text);
 // Lines without their '\n'; a last line without '\n' counts.
 std::vector<std::string_view> split_lines(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+// Where `part` begins in `text`, or npos. For long texts: several times faster than find(), which stops at
+// each occurrence of the first character.
+std::size_t find_text(std::string_view text, std::string_view part);
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 
 // The whole text must be a decimal number in [0, max].

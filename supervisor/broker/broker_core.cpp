@@ -48,9 +48,11 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
       policy_(std::move(policy)),
       names_(config_.agent_id),
       owner_{config_.agent_id, config_.incarnation, config_.own_container},
+      owner_only_(owner_filter(owner_)),
       api_(kNewestApi),
       upstream_(loop, engine_socket_path(config_)),
       link_(loop, config_.supervisor_fd, link_requests()) {
+    if (config_.ledger_fd >= 0) ledger_.keep_in(config_.ledger_fd);
     if (config_.audit_fd >= 0) audit_.emplace(config_.audit_fd);
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
     if (config_.mounts) mounts_ = MountTable(*config_.mounts, protected_paths(config_, *config_.mounts));
@@ -127,12 +129,15 @@ void Broker::learn_from_inspect(const json::object& self) {
 }
 
 void Broker::start_listening() {
-    auto watch = loop_.watch(config_.listener_fd, EPOLLIN, [this](std::uint32_t) { accept_clients(); });
+    auto watch = listen_at(config_.listener_fd);
     if (!watch) {
         log::error("broker", watch.error().context("listen for clients").message());
         return loop_.quit();
     }
     listener_ = std::move(*watch);
+    if (config_.shared_listener_fd >= 0) {
+        if (auto shared = listen_at(config_.shared_listener_fd)) shared_listener_ = std::move(*shared);
+    }
     log::info("broker", "serving Docker API " + api_.text() + ", policy " + policy_.name() + ", names " +
                             names_.prefix() + "*");
     link_.send(protocol::make(protocol::Kind::Ready, 0));
@@ -144,29 +149,46 @@ void Broker::sweep_orphans() {
     SweepScope scope;
     scope.agent_id = owner_.agent_id;
     scope.incarnation = owner_.incarnation;
-    sweep_ = Sweep::start(
-        upstream_, "/v" + api_.text(), std::move(scope), kOrphanBudget, [this](const SweepReport& report) {
-            removed_ += report.removed();
-            if (report.removed() > 0)
-                log::info("broker", "removed what agents left behind that are gone: " + summary(report));
-            for (const auto& problem : report.problems) log::warn("broker", "clean-up: " + shown(problem));
-        });
+    run_sweep(std::move(scope), kOrphanBudget, [this](const SweepReport& report) {
+        if (report.removed() > 0)
+            log::info("broker", "removed what agents left behind that are gone: " + summary(report));
+    });
 }
 
-void Broker::accept_clients() {
+// Several may run at a time: the end of one job does not cancel the clean-up after another.
+void Broker::run_sweep(SweepScope scope, Milliseconds budget, Sweep::Done done) {
+    const auto key = next_sweep_++;
+    sweeps_[key] = Sweep::start(upstream_, "/v" + api_.text(), std::move(scope), budget,
+                                [this, key, done = std::move(done)](const SweepReport& report) {
+                                    const auto kept = sweeps_.extract(key);
+                                    removed_ += report.removed();
+                                    for (const auto& problem : report.problems)
+                                        log::warn("broker", "clean-up: " + shown(problem));
+                                    done(report);
+                                });
+}
+
+Result<loop::Watch> Broker::listen_at(int fd) {
+    return loop_.watch(fd, EPOLLIN, [this, fd](std::uint32_t) { accept_clients(fd); });
+}
+
+void Broker::pause_accepting(Milliseconds pause) {
+    const auto listen = [this](std::uint32_t events) {
+        (void)listener_.modify(events);
+        if (shared_listener_) (void)shared_listener_.modify(events);
+    };
+    listen(0);
+    accept_pause_ = loop_.after(pause, [listen] { listen(EPOLLIN); });
+}
+
+void Broker::accept_clients(int listener) {
     for (int accepted = 0; accepted < 16; ++accepted) {
-        if (sessions_.size() >= config_.limits.sessions) {
-            // The rest waits in the backlog.
-            (void)listener_.modify(0);
-            accept_pause_ = loop_.after(Milliseconds(50), [this] { (void)listener_.modify(EPOLLIN); });
-            return;
-        }
-        auto fd = sys::accept_unix(config_.listener_fd);
+        // The rest waits in the backlog.
+        if (sessions_.size() >= config_.limits.sessions) return pause_accepting(Milliseconds(50));
+        auto fd = sys::accept_unix(listener);
         if (!fd) {
             log::warn("broker", fd.error().message());
-            (void)listener_.modify(0);
-            accept_pause_ = loop_.after(Milliseconds(200), [this] { (void)listener_.modify(EPOLLIN); });
-            return;
+            return pause_accepting(Milliseconds(200));
         }
         if (!*fd) return;
         accept_one(std::move(*fd));
@@ -317,19 +339,17 @@ void Broker::clean_up(const protocol::Message& message, SweepScope scope) {
             scope.tags.push_back(reference);
     }
     const Milliseconds budget(message.deadline_ms == 0 ? 60'000 : message.deadline_ms);
-    sweep_ = Sweep::start(upstream_, "/v" + api_.text(), std::move(scope), budget,
-                          [this, serial = message.serial](const SweepReport& report) {
-                              removed_ += report.removed();
-                              leftover_ = report.leftover;
-                              for (const auto& problem : report.problems)
-                                  log::warn("broker", "clean-up: " + shown(problem));
-                              log::info("broker", "clean-up removed " + summary(report));
-                              refresh([this, serial] {
-                                  auto done = protocol::make(protocol::Kind::Cleaned, serial);
-                                  done.counts = counters();
-                                  link_.send(done);
-                              });
-                          });
+    run_sweep(std::move(scope), budget, [this, serial = message.serial](const SweepReport& report) {
+        leftover_ = report.leftover;
+        log::info("broker", "clean-up removed " + summary(report));
+        const auto tell = [this, serial] {
+            auto done = protocol::make(protocol::Kind::Cleaned, serial);
+            done.counts = counters();
+            link_.send(done);
+        };
+        // At the end nobody needs the lists any more, and a wedged engine must not delay it.
+        ending_ ? tell() : refresh(tell);
+    });
 }
 
 protocol::Counters Broker::counters() const {

@@ -47,6 +47,8 @@ class Broker : public SessionOwner {
     const Names& names() const { return names_; }
     const Config& config() const { return config_; }
     const Owner& owner() const { return owner_; }
+    // The filter of a list that the client did not narrow.
+    const std::string& owner_only() const { return owner_only_; }
     const MountTable& mounts() const { return mounts_; }
     ApiVersion api() const { return api_; }
     bool ending() const { return ending_; }
@@ -74,7 +76,9 @@ class Broker : public SessionOwner {
 
   private:
     SupervisorLink::Requests link_requests();
-    void accept_clients();
+    Result<loop::Watch> listen_at(int fd);
+    void accept_clients(int listener);
+    void pause_accepting(Milliseconds pause);
     void accept_one(UniqueFd fd);
     void learn_version(const Reply& reply);
     void learn_self(std::vector<std::string> candidates);
@@ -85,6 +89,7 @@ class Broker : public SessionOwner {
     void read_networks(const Reply& reply);
     void read_volumes(const Reply& reply);
     void finish_refresh();
+    void run_sweep(SweepScope scope, Milliseconds budget, Sweep::Done done);
     void clean_up(const protocol::Message& message, SweepScope scope);
     protocol::Counters counters() const;
     void audit(const Exchange& exchange, const Peer& peer);
@@ -94,6 +99,7 @@ class Broker : public SessionOwner {
     Policy policy_;
     Names names_;
     Owner owner_;
+    std::string owner_only_;
     MountTable mounts_;
     Ledger ledger_;
     ApiVersion api_;
@@ -104,9 +110,11 @@ class Broker : public SessionOwner {
     std::uint64_t next_call_ = 0;
     std::vector<std::function<void()>> waiting_for_refresh_;
     std::vector<std::function<void()>> refreshing_;
-    std::shared_ptr<Sweep> sweep_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<Sweep>> sweeps_;
+    std::uint64_t next_sweep_ = 0;
     std::optional<LineWriter> audit_;
     loop::Watch listener_;
+    loop::Watch shared_listener_;
     loop::Timer accept_pause_;
     loop::Timer retry_;
     bool ending_ = false;

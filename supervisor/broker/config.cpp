@@ -125,6 +125,9 @@ std::string to_json(const Config& config) {
         {"host_socket_directory_fd", config.host_socket_directory_fd},
         {"listener_fd", config.listener_fd},
         {"listen_path", config.listen_path},
+        {"shared_listener_fd", config.shared_listener_fd},
+        {"shared_path", config.shared_path},
+        {"ledger_fd", config.ledger_fd},
         {"agent_id", config.agent_id},
         {"incarnation", config.incarnation},
         {"own_container", config.own_container},
@@ -164,6 +167,9 @@ Result<Config> config_from_json(std::string_view text) {
     reader.read("host_socket_directory_fd", config.host_socket_directory_fd);
     reader.read("listener_fd", config.listener_fd);
     reader.read("listen_path", config.listen_path);
+    reader.read("shared_listener_fd", config.shared_listener_fd);
+    reader.read("shared_path", config.shared_path);
+    reader.read("ledger_fd", config.ledger_fd);
     reader.read("agent_id", config.agent_id);
     reader.read("incarnation", config.incarnation);
     reader.read("own_container", config.own_container);

@@ -41,6 +41,12 @@ struct Config {
     int listener_fd = -1;  // listening already
     std::string
         listen_path;  // of that listener, in the agent; a bind of a Docker socket becomes a bind of this one
+    // In Dood: a second listener on one of the agent's volumes, which containers can be given. -1 and "":
+    // none.
+    int shared_listener_fd = -1;
+    std::string shared_path;
+    // A file that outlives the broker, open for reading and appending; see Ledger::keep_in().
+    int ledger_fd = -1;
 
     std::string agent_id;       // stable: GoCD's uuid of the agent
     std::string incarnation;    // changes with every start of the agent, not with a restart of the broker

@@ -43,10 +43,9 @@ bool name_matches(const NamePatterns& patterns, const json::object& container, c
     return patterns.empty() || patterns.match(own.name);
 }
 
-std::string show_list(Broker& broker, const std::string& body, const NamePatterns& patterns,
-                      std::size_t limit) {
+std::string show_list(Broker& broker, std::string body, const NamePatterns& patterns, std::size_t limit) {
     // Only binds and patterns need a look at the parts; names are hidden all through the text.
-    if (patterns.empty() && body.find("\"bind\"") == std::string::npos) return body;
+    if (patterns.empty() && find_text(body, "\"bind\"") == std::string::npos) return body;
     auto parsed = parse_json(body);
     if (!parsed || !parsed->is_array()) return body;
     json::array out;
@@ -90,8 +89,12 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
     if (!filters) return;
     NamePatterns patterns(*filters);
     translate_container_filters(broker, *filters);
-    add_owner(*filters, broker.owner());
-    exchange->query.set("filters", to_query_value(*filters));
+    if (filters->empty()) {
+        exchange->query.set("filters", broker.owner_only());
+    } else {
+        add_owner(*filters, broker.owner());
+        exchange->query.set("filters", to_query_value(*filters));
+    }
     std::size_t limit = 0;
     if (!patterns.empty() && exchange->query.has("limit")) {
         limit = parse_unsigned(exchange->query.get("limit"), 1'000'000).value_or(0);
@@ -101,7 +104,7 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
     UpstreamRequest request{
         "GET", exchange->upstream_path("/containers/json"), exchange->passed_headers(), {}};
     exchange->call(std::move(request), [&broker, exchange, patterns, limit](Reply reply) {
-        if (reply.status == 200) reply.body = show_list(broker, reply.body, patterns, limit);
+        if (reply.status == 200) reply.body = show_list(broker, std::move(reply.body), patterns, limit);
         reply_shown(broker, exchange, std::move(reply));
     });
 }

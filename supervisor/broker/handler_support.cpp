@@ -47,7 +47,7 @@ void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply) {
     out.status = reply.status;
     if (const auto type = reply.headers.get("Content-Type"); !type.empty())
         out.headers.add("Content-Type", type);
-    out.body = broker.shown(reply.body);
+    out.body = broker.names().shown(std::move(reply.body));
     exchange->reply(std::move(out));
 }
 

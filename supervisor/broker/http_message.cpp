@@ -14,7 +14,7 @@ char lower(char c) {
 
 bool is_token_char(char c) {
     if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
-    return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    return c == '-' || c == '_' || std::string_view("!#$%&'*+.^`|~").find(c) != std::string_view::npos;
 }
 
 bool is_token(std::string_view text) {
@@ -50,6 +50,7 @@ std::string_view next_line(std::string_view& rest) {
 }
 
 Result<> parse_fields(std::string_view rest, Headers& headers) {
+    headers.reserve(12);  // what engine and clients usually send
     while (true) {
         const auto line = next_line(rest);
         if (line.empty()) return {};

@@ -24,6 +24,7 @@ class Headers {
     void add(std::string_view name, std::string_view value) {
         fields_.push_back({std::string(name), std::string(value)});
     }
+    void reserve(std::size_t count) { fields_.reserve(count); }
     void set(std::string_view name, std::string_view value);
     void remove(std::string_view name);
     // First field of that name (any case), "" when there is none.

@@ -32,6 +32,9 @@ void Ledger::add(OwnContainer container) {
     if (const auto before = before_refresh_.find(container.id); before != before_refresh_.end()) {
         container.memory = before->second.memory;
         container.nano_cpus = before->second.nano_cpus;
+    } else if (container.memory > 0 || container.nano_cpus > 0) {
+        note({"container", container.id, container.name, container.job, container.memory,
+              container.nano_cpus});
     }
     auto id = container.id;
     containers_.insert_or_assign(std::move(id), std::move(container));
@@ -46,7 +49,8 @@ void Ledger::add(OwnNetwork network) {
 void Ledger::add_volume(std::string name, std::string job) {
     if (name.empty()) return;
     remember(name);
-    volumes_.emplace(std::move(name), std::move(job));
+    const auto [added, is_new] = volumes_.emplace(std::move(name), std::move(job));
+    if (is_new) note({"volume", added->first, added->second});
 }
 
 void Ledger::add_exec(std::string exec, std::string container) {
@@ -61,6 +65,7 @@ void Ledger::add_exec(std::string exec, std::string container) {
 
 void Ledger::add_image(std::string reference, OwnImage image) {
     if (reference.empty() || images_.size() >= kMaxRemembered) return;
+    note({"image", reference, image.job, image.id, image.made, image.introduced});
     images_.insert_or_assign(std::move(reference), std::move(image));
 }
 
@@ -78,11 +83,11 @@ void Ledger::remove_network(std::string_view id) {
 }
 
 void Ledger::remove_volume(std::string_view name) {
-    volumes_.erase(std::string(name));
+    if (volumes_.erase(std::string(name)) > 0) note({"no volume", json::string(name)});
 }
 
 void Ledger::remove_image(std::string_view reference) {
-    images_.erase(std::string(reference));
+    if (images_.erase(std::string(reference)) > 0) note({"no image", json::string(reference)});
 }
 
 void Ledger::rename_container(std::string_view id, std::string name) {

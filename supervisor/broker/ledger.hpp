@@ -1,4 +1,4 @@
-// What this agent's jobs have made, in memory: the broker made it all, so it knows without asking. References
+// What this agent's jobs have made: the broker made it all, so it knows without asking. References
 // are resolved here and only here, in the engine's order but among own objects; upstream gets full ids.
 #pragma once
 
@@ -43,6 +43,11 @@ struct OwnImage {
 
 class Ledger {
   public:
+    // Takes over what an earlier process left in this file, and keeps there from now on what no list of the
+    // engine tells: anonymous volumes, tags, what containers were granted. The file must be open for reading
+    // and appending.
+    void keep_in(int fd);
+
     void add(OwnContainer container);
     void add(OwnNetwork network);
     // By the engine's name. Anonymous volumes have 64 hexadecimal digits and no prefix.
@@ -78,6 +83,8 @@ class Ledger {
 
   private:
     void remember(const std::string& id);
+    void replay(const json::array& entry);
+    void note(const json::array& entry) const;
 
     std::map<std::string, OwnContainer, std::less<>> containers_;
     std::map<std::string, OwnNetwork, std::less<>> networks_;
@@ -88,6 +95,7 @@ class Ledger {
     std::vector<std::string> exec_order_;
     std::set<std::string> seen_;
     std::vector<std::string> seen_order_;
+    int journal_ = -1;
 };
 
 // From the engine's answers.

@@ -12,7 +12,7 @@ constexpr std::string_view kSocketPaths[] = {"/var/run/docker.sock", "/run/docke
 bool is_engine_socket(const RuleScope& scope, std::string_view path) {
     const auto listed = [path](std::string_view known) { return !known.empty() && path == known; };
     return listed(kSocketPaths[0]) || listed(kSocketPaths[1]) || listed(scope.config.listen_path) ||
-           listed(scope.config.host_socket);
+           listed(scope.config.shared_path) || listed(scope.config.host_socket);
 }
 
 std::string clean_path(std::string_view path) {
@@ -32,13 +32,14 @@ std::string clean_path(std::string_view path) {
 // A container that is given the Docker socket gets the broker's: what it does then is this agent's doing.
 Result<EnginePath> broker_socket(const RuleScope& scope) {
     if (scope.config.mode == Mode::Dind) return EnginePath{scope.config.listen_path, true, {}};
-    auto source = scope.mounts.own_path(scope.config.listen_path);
-    if (!source) {
-        return fail(Error("the broker's socket " + scope.config.listen_path +
-                          " is not on a volume of the agent, so no container can be given it")
-                        .advice("start the agent with a volume for its directory"));
+    for (const auto& path : {scope.config.shared_path, scope.config.listen_path}) {
+        if (path.empty()) continue;
+        if (auto source = scope.mounts.own_path(path)) return EnginePath{*source, true, {}};
     }
-    return EnginePath{*source, true, {}};
+    return fail(
+        Error("the agent has no volume or bind mount on which a container could be given the broker's socket")
+            .advice("start the agent with a volume, for its working directory for example: "
+                    "docker run -v agent-work:/godata …"));
 }
 
 // A path as the engine is to see it, or the reason why not.

@@ -28,6 +28,10 @@ std::string Names::shown(std::string_view text) const {
     return replace_all(text, prefix_, "");
 }
 
+std::string Names::shown(std::string&& text) const {
+    return find_text(text, prefix_) == std::string::npos ? std::move(text) : shown(std::string_view(text));
+}
+
 std::string owner_label(const Owner& owner, const JobIdentity& job) {
     const auto or_dash = [](const std::string& text) { return text.empty() ? std::string("-") : text; };
     return or_dash(owner.incarnation) + " " + or_dash(owner.container) + " " + or_dash(job.locator());

@@ -24,6 +24,10 @@ class Names {
 
     std::string hidden(std::string_view name) const { return prefix_ + std::string(name); }
     std::string shown(std::string_view text) const;
+    // The same without a copy where nothing is hidden.
+    std::string shown(std::string&& text) const;
+    std::string shown(const std::string& text) const { return shown(std::string_view(text)); }
+    std::string shown(const char* text) const { return shown(std::string_view(text)); }
     const std::string& prefix() const { return prefix_; }
 
   private:

@@ -19,8 +19,10 @@ bool is_hop_header(std::string_view name) {
 }
 
 std::string status_line(const ResponseHead& head) {
-    const auto reason = head.reason.empty() ? std::string(reason_phrase(head.status)) : head.reason;
-    return "HTTP/1.1 " + std::to_string(head.status) + ' ' + reason + "\r\n";
+    std::string out;
+    out.reserve(512);  // the whole head follows
+    out.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ");
+    return out.append(head.reason.empty() ? reason_phrase(head.status) : head.reason).append("\r\n");
 }
 
 void append_fields(std::string& out, const ResponseHead& head) {

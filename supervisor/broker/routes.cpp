@@ -135,6 +135,12 @@ bool match(const Route& route, const std::vector<std::string>& segments, std::st
     return true;
 }
 
+// `rest` is a pattern from its second '/' on, or from the middle of a segment: only a full match tells then.
+bool may_be_second(std::string_view rest, std::string_view segment) {
+    if (!rest.starts_with('/') || rest.substr(1).starts_with('{')) return true;
+    return rest.substr(1).starts_with(segment);
+}
+
 }  // namespace
 
 std::span<const Route> routes() {
@@ -145,6 +151,9 @@ RouteMatch match_route(std::string_view method, const std::vector<std::string>& 
     for (const auto& route : kRoutes) {
         // Cheap refusals first: most rows fail on the method or on the first segment.
         if (route.method != method || !route.pattern.substr(1).starts_with(segments.front())) continue;
+        if (segments.size() > 1 &&
+            !may_be_second(route.pattern.substr(1 + segments.front().size()), segments[1]))
+            continue;
         RouteMatch found;
         if (match(route, segments, found.name)) {
             found.route = &route;

@@ -121,9 +121,14 @@ void Session::read_head() {
         return;
     }
     timer_.cancel();
-    const auto head = input_.substr(0, scan.size);
-    input_.erase(0, scan.size);
-    begin_request(head);
+    if (scan.size == input_.size()) {
+        const auto head = std::exchange(input_, {});
+        begin_request(head);
+    } else {
+        const auto head = input_.substr(0, scan.size);
+        input_.erase(0, scan.size);
+        begin_request(head);
+    }
 }
 
 void Session::begin_request(std::string_view bytes) {
@@ -177,9 +182,10 @@ void Session::send_reply(Reply reply) {
     if (state_ == State::Closed || !exchange_) return;
     const bool body_unread = !body_.done();
     const bool reusable = exchange_->head.keep_alive && !body_unread;
-    std::string head =
-        "HTTP/1.1 " + std::to_string(reply.status) + ' ' + std::string(reason_phrase(reply.status)) + "\r\n";
-    head.append(owner_.common_headers());
+    std::string head;
+    head.reserve(256);
+    head.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ");
+    head.append(reason_phrase(reply.status)).append("\r\n").append(owner_.common_headers());
     for (const auto& field : reply.headers.fields())
         head.append(field.name).append(": ").append(field.value).append("\r\n");
     if (reply.status != 204 && reply.status != 304)

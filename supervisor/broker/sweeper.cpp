@@ -70,7 +70,8 @@ std::shared_ptr<Sweep> Sweep::start(Upstream& upstream, std::string api_prefix, 
     sweep->deadline_ = upstream.loop().after(budget, [weak = sweep->weak_from_this()] {
         const auto self = weak.lock();
         if (!self) return;
-        self->report_.leftover += self->queue_.size() + self->in_flight_;
+        // Without a list it is not known what there is, but it is not known to be nothing either.
+        self->report_.leftover += std::max<std::size_t>(1, self->queue_.size() + self->in_flight_);
         self->report_.problems.emplace_back("the time for the clean-up ran out");
         self->finish();
     });

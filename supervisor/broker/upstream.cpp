@@ -12,10 +12,13 @@ namespace {
 // About what a unix socket takes at once by default: larger reads would only be queued.
 constexpr std::size_t kScratchBytes = 128 * 1024;
 constexpr Milliseconds kIdleTime{15'000};
+constexpr std::uint64_t kMaxReserved = 256 * 1024;  // whatever length an answer claims
 }  // namespace
 
 std::string serialise(const UpstreamRequest& request) {
-    std::string out = request.method + ' ' + request.path + " HTTP/1.1\r\nHost: docker\r\n";
+    std::string out;
+    out.reserve(256 + request.path.size() + request.body.size());
+    out.append(request.method).append(" ").append(request.path).append(" HTTP/1.1\r\nHost: docker\r\n");
     for (const auto& field : request.headers.fields())
         out.append(field.name).append(": ").append(field.value).append("\r\n");
     if (!request.body.empty() && !request.headers.has("Content-Type"))
@@ -79,6 +82,7 @@ bool Call::take_head(std::string_view& bytes) {
     head_done_ = true;
     keep_alive_ = head->keep_alive;
     reader_ = BodyReader(head->body);
+    if (head->body.kind == Framing::Length) reply_.body.reserve(std::min(head->body.length, kMaxReserved));
     reply_.status = head->status;
     reply_.headers = std::move(head->headers);
     return true;

@@ -81,7 +81,7 @@ Result<Query> parse_query(std::string_view text) {
 std::string encode(std::string_view text, std::string_view keep) {
     static constexpr char kDigits[] = "0123456789ABCDEF";
     std::string out;
-    out.reserve(text.size());
+    out.reserve(text.size() + text.size() / 2);
     for (const char c : text) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                            keep.find(c) != std::string_view::npos;

@@ -8,6 +8,7 @@
 #include "agent/exit_rules.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
+#include "sys/directory_watch.hpp"
 #include "sys/files.hpp"
 
 namespace supervisor::cli {
@@ -18,6 +19,8 @@ constexpr const char* kHooks = "/docker-entrypoint.d";
 constexpr const char* kFetcher = "/usr/local/bin/gocd-agent-fetch";
 constexpr const char* kBaked = "/usr/local/share/gocd-agent";
 constexpr const char* kAotCache = "/usr/local/share/gocd-agent/agent.aot";
+// Readable by root alone, and as long-lived as the container.
+constexpr const char* kSavedRegistration = "/var/lib/gocd-supervisor/autoregister.properties";
 constexpr Milliseconds kQuick{60'000};
 
 const proc::BackoffPolicy kRestart{Milliseconds(500), Milliseconds(30'000), 1'000'000, Milliseconds(600'000),
@@ -60,7 +63,10 @@ agent::RestartRule rule_of(AgentRestart restart) {
 }  // namespace
 
 AgentPayload::AgentPayload(AgentPayloadContext context, PayloadEvents events)
-    : context_(context), events_(std::move(events)) {}
+    : context_(context),
+      events_(std::move(events)),
+      owner_{context.account.user, context.account.group},
+      backoff_(kRestart) {}
 
 tl::expected<std::unique_ptr<AgentPayload>, Failure> AgentPayload::create(AgentPayloadContext context,
                                                                           PayloadEvents events) {
@@ -102,13 +108,37 @@ tl::expected<void, Failure> AgentPayload::configure() {
          context_.docker != nullptr ? context_.docker->agent_environment() : std::vector<std::string>()) {
         environment_.push_back(entry);
     }
-    const agent::Owner owner{context_.account.user, context_.account.group};
-    auto prepared = agent::prepare_directories(settings_, choice_.mode, owner);
+    if (const auto kept = agent::adopt_registration(settings_, owner_, kSavedRegistration); !kept)
+        log::warn(kComponent, kept.error().message());
+    auto prepared = agent::prepare_directories(settings_, choice_.mode, owner_);
     if (!prepared) return failure(kExitHost, prepared.error());
     prepared_ = std::move(*prepared);
     for (const auto& note : prepared_.notes) log::info(kComponent, note);
     hooks_left_ = executable_hooks();
+    has_hooks_ = !hooks_left_.empty();
+    watch_registration();
     return {};
+}
+
+// The log tells that the agent has registered; who changes the log's form, or starts a JVM without us (the
+// official launchers), tells it by these files alone.
+void AgentPayload::watch_registration() {
+    auto directory = sys::watch_directory(settings_.working_directory + "/config");
+    if (!directory) return log::warn(kComponent, directory.error().message());
+    registration_files_ = std::move(*directory);
+    auto watch = context_.loop.watch(registration_files_.get(), EPOLLIN, [this](std::uint32_t) {
+        const auto names = sys::take_changes(registration_files_.get());
+        if (!jvm_->running()) return;  // each start writes the file by itself
+        if (names.contains("token") || names.contains("autoregister.properties")) registration_changed();
+    });
+    if (watch) registration_watch_ = std::move(*watch);
+}
+
+// A token that has just appeared does not mean registered: nothing is taken away before the agent itself has
+// turned the file into comments, or says so.
+void AgentPayload::registration_changed() {
+    if (const auto kept = agent::follow_registration(settings_, owner_); !kept)
+        log::warn(kComponent, kept.error().message());
 }
 
 proc::ChildPlan AgentPayload::child_plan(const std::string& name, const agent::Command& command) const {
@@ -126,6 +156,11 @@ proc::ChildPlan AgentPayload::child_plan(const std::string& name, const agent::C
 }
 
 void AgentPayload::start() {
+    if (has_hooks_) {
+        // The scripts may add to what stands there, as in the official image.
+        if (const auto written = agent::write_autoregister(settings_, owner_); !written)
+            log::warn(kComponent, written.error().message());
+    }
     if (choice_.mode == agent::LaunchMode::Direct) {
         fetcher_->start();
     }
@@ -152,6 +187,7 @@ void AgentPayload::run_next_hook() {
 void AgentPayload::hook_ended(const std::string& path, const proc::ExitStatus& status) {
     hook_ = -1;
     if (stop_done_) return stopped_step();
+    if (status.success() && hooks_left_.empty()) agent::read_back_registration(settings_, owner_);
     if (status.success()) return run_next_hook();
     constexpr int kHookFailed = 111;  // what the official image exits with
     events_.ended(kHookFailed, path + " " + status.text());
@@ -208,7 +244,8 @@ service::Hooks AgentPayload::jvm_hooks() {
 Result<proc::ChildPlan> AgentPayload::jvm_plan() {
     jvm_started_ = context_.loop.clock().now();
     tracker_.reset();
-    SUPERVISOR_TRY(agent::write_autoregister(settings_, {context_.account.user, context_.account.group}));
+    SUPERVISOR_TRY(agent::write_autoregister(settings_, owner_));
+    if (prepared_.lock.get() >= 0) SUPERVISOR_TRY(agent::remove_launcher_lock(settings_, owner_));
     switch (choice_.mode) {
         case agent::LaunchMode::Bootstrapper:
             return child_plan("agent", agent::bootstrapper_command(settings_, environment_));
@@ -223,13 +260,16 @@ Result<proc::ChildPlan> AgentPayload::jvm_plan() {
 }
 
 void AgentPayload::heard(std::string_view line) {
+    const bool had_job = tracker_.job_running();
     const auto event = tracker_.feed(line);
     if (!event) return;
+    // A cookie is the first thing that a new JVM asks for: an official launcher has replaced one that had a
+    // job.
+    if (event == agent::AgentEvent::Connected && had_job) events_.job_finished();
     switch (*event) {
         case agent::AgentEvent::Registered:
         case agent::AgentEvent::Connected: {
-            auto scrubbed =
-                agent::write_autoregister(settings_, {context_.account.user, context_.account.group});
+            const auto scrubbed = agent::write_autoregister(settings_, owner_);
             if (!scrubbed) log::warn(kComponent, scrubbed.error().message());
             return events_.reached(*event == agent::AgentEvent::Registered ? "registered" : "connected");
         }
@@ -261,10 +301,19 @@ service::AfterExit AgentPayload::jvm_ended(const proc::ExitStatus& status) {
     const auto decision = agent::decide_after_exit(facts, rule_of(context_.config.agent.restart));
     log::info(kComponent, decision.reason);
     using Next = agent::ExitDecision::Next;
-    if (decision.next == Next::Restart) return service::AfterExit::Restart;
+    const bool direct = choice_.mode == agent::LaunchMode::Direct;
+    if (decision.next == Next::Restart && !direct) return service::AfterExit::Restart;
     if (decision.next == Next::Refetch) {
-        fetched_.reset();
-        context_.loop.defer([this] { fetcher_->start(); });
+        context_.loop.defer([this] { fetch_again(); });
+    } else if (decision.next == Next::Restart) {
+        // As the official launcher before each of its starts: files may have been damaged, or the server's be
+        // others.
+        const auto now = context_.loop.clock().now();
+        const auto ran = std::chrono::duration_cast<Milliseconds>(now - jvm_started_);
+        again_ = context_.loop.after(backoff_.next(now, ran).value_or(kRestart.cap), [this] {
+            ++restarts_;
+            fetch_again();
+        });
     } else {
         context_.loop.defer([this, decision] { events_.ended(decision.status, decision.reason); });
     }
@@ -278,6 +327,13 @@ AgentWatchEvents AgentPayload::watch_events() {
     events.restart = [this](const std::string& cause) { jvm_->restart(cause); };
     events.changed = [this] { events_.changed(); };
     return events;
+}
+
+void AgentPayload::fetch_again() {
+    if (stop_done_) return;
+    again_.cancel();
+    fetched_.reset();
+    fetcher_->start();
 }
 
 void AgentPayload::jvm_changed(service::State state) {
@@ -294,6 +350,8 @@ void AgentPayload::stop(Deadline deadline, std::function<void()> done) {
     stop_done_ = std::move(done);
     hooks_left_.clear();
     watch_->stop();
+    again_.cancel();
+    registration_watch_.reset();
     if (hook_ > 0) (void)context_.processes.signal_group(hook_, SIGKILL);
     fetcher_->stop(deadline);
     jvm_->stop(deadline);
@@ -318,7 +376,10 @@ void AgentPayload::describe(StatusModel& model) const {
     model.agent_connected = watch_->connected().value_or(tracker_.connected());
     model.agent_hangs = watch_->hang_count();
     if (choice_.mode == agent::LaunchMode::Direct) model.services.emplace_back("fetch", fetcher_->snapshot());
-    model.services.emplace_back("agent", jvm_->snapshot());
+    auto snapshot = jvm_->snapshot();
+    snapshot.restarts += restarts_;
+    if (again_) snapshot.state = service::State::Waiting;
+    model.services.emplace_back("agent", std::move(snapshot));
 }
 
 }  // namespace supervisor::cli

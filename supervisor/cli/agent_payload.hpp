@@ -56,6 +56,9 @@ class AgentPayload final : public Payload {
     void jvm_changed(service::State state);
     AgentWatchEvents watch_events();
     void heard(std::string_view line);
+    void watch_registration();
+    void registration_changed();
+    void fetch_again();
     void stopped_step();
 
     AgentPayloadContext context_;
@@ -67,7 +70,12 @@ class AgentPayload final : public Payload {
     agent::Environment environment_;
     agent::Prepared prepared_;
 
+    agent::Owner owner_;
+    UniqueFd registration_files_;
+    loop::Watch registration_watch_;
+
     std::vector<std::string> hooks_left_;
+    bool has_hooks_ = false;
     pid_t hook_ = -1;
     std::string fetcher_words_;
     std::optional<agent::FetchResult> fetched_;
@@ -77,6 +85,9 @@ class AgentPayload final : public Payload {
     std::unique_ptr<AgentWatch> watch_;
     TimePoint jvm_started_{};
     int quick_upgrades_ = 0;
+    proc::Backoff backoff_;
+    loop::Timer again_;
+    int restarts_ = 0;
     std::function<void()> stop_done_;
 };
 

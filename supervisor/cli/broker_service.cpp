@@ -29,8 +29,8 @@ constexpr int kUnansweredAllowed = 2;
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 10, Milliseconds(60'000),
                                    Milliseconds(60'000)};
 
-UniqueFd memory_file(const std::string& text) {
-    UniqueFd fd(::memfd_create("broker-config", MFD_CLOEXEC));
+UniqueFd memory_file(const char* name, const std::string& text) {
+    UniqueFd fd(::memfd_create(name, MFD_CLOEXEC));
     if (!fd || !sys::write_all(fd.get(), text) || ::lseek(fd.get(), 0, SEEK_SET) != 0) return {};
     return fd;
 }
@@ -54,6 +54,8 @@ Result<> BrokerService::prepare() {
     incarnation_ = std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
     SUPERVISOR_TRY_ASSIGN(listener, sys::listen_unix(place_.listen_path, place_.access));
     listener_ = std::move(listener);
+    if (place_.mode == broker::Mode::Dood) shared_ = listen_on_host_mount(incarnation_, place_.access);
+    ledger_ = memory_file("broker-ledger", {});
     service::Spec spec;
     spec.name = "broker";
     spec.ready_when = service::ReadyWhen::Notified;
@@ -80,6 +82,11 @@ Result<broker::Config> BrokerService::make_config() const {
     config.listener_fd = 3;
     config.supervisor_fd = 4;
     config.audit_fd = STDOUT_FILENO;
+    config.ledger_fd = 6;
+    if (shared_) {
+        config.shared_listener_fd = 7;
+        config.shared_path = shared_->path;
+    }
     config.listen_path = place_.listen_path;
     config.incarnation = incarnation_;
     config.policy = policy_text_;
@@ -96,13 +103,14 @@ Result<proc::ChildPlan> BrokerService::plan() {
     SUPERVISOR_TRY_ASSIGN(pair, sys::socket_pair(SOCK_SEQPACKET));
     listen_to(std::move(pair.first));
     child_end_ = std::move(pair.second);
-    config_ = memory_file(broker::to_json(config));
+    config_ = memory_file("broker-config", broker::to_json(config));
     proc::ChildPlan plan;
     plan.name = "broker";
     plan.executable = "/proc/self/exe";
     plan.arguments = {"gocd-supervisor", "internal-broker", "5"};
     plan.environment = {"PATH=/usr/bin:/bin"};
-    plan.descriptors = {{listener_.get(), 3}, {child_end_.get(), 4}, {config_.get(), 5}};
+    plan.descriptors = {{listener_.get(), 3}, {child_end_.get(), 4}, {config_.get(), 5}, {ledger_.get(), 6}};
+    if (shared_) plan.descriptors.push_back({shared_->listener.get(), 7});
     plan.identity = proc::Identity{kBrokerUser, place_.engine_group, {}};
     plan.capabilities = proc::Capabilities::None;
     plan.no_new_privileges = true;
@@ -229,6 +237,8 @@ void BrokerService::describe(StatusModel& model) const {
 void BrokerService::remove_socket() {
     listener_.reset();
     (void)sys::remove_file(place_.listen_path);
+    if (shared_) remove_shared_socket(*shared_);
+    shared_.reset();
 }
 
 }  // namespace supervisor::cli

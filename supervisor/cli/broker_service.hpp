@@ -9,6 +9,7 @@
 #include "broker/config.hpp"
 #include "broker/peer_protocol.hpp"
 #include "cli/docker_side.hpp"
+#include "cli/shared_socket.hpp"
 #include "service/service.hpp"
 #include "sys/unix_socket.hpp"
 
@@ -56,6 +57,8 @@ class BrokerService {
     std::string policy_text_;
     std::string incarnation_;
     UniqueFd listener_;
+    std::optional<SharedSocket> shared_;
+    UniqueFd ledger_;     // the broker's memory, which survives it
     UniqueFd link_;       // our end of the pair
     UniqueFd child_end_;  // the broker's end, until it was spawned
     UniqueFd config_;

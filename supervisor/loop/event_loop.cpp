@@ -167,7 +167,7 @@ void EventLoop::turn_unguarded(Milliseconds limit) {
     if (quit_) return;
     const int count =
         ::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), wait_time(limit));
-    const std::vector<epoll_event> ready(ready_.begin(), ready_.begin() + std::max(count, 0));
+    const std::span<const epoll_event> ready(ready_.data(), static_cast<std::size_t>(std::max(count, 0)));
     dispatch(Priority::Urgent, ready);
     dispatch(Priority::Normal, ready);
     run_due_timers();
@@ -179,7 +179,7 @@ void EventLoop::run_deferred() {
     for (auto& task : tasks) task();
 }
 
-void EventLoop::dispatch(Priority priority, const std::vector<epoll_event>& ready) {
+void EventLoop::dispatch(Priority priority, std::span<const epoll_event> ready) {
     for (const auto& event : ready) {
         const auto index = static_cast<std::uint32_t>(event.data.u64);
         const auto generation = static_cast<std::uint32_t>(event.data.u64 >> 32U);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -96,7 +97,7 @@ class EventLoop {
     void forget(std::uint32_t slot) noexcept;
     Result<> modify(std::uint32_t slot, std::uint32_t events);
     void run_deferred();
-    void dispatch(Priority priority, const std::vector<epoll_event>& ready);
+    void dispatch(Priority priority, std::span<const epoll_event> ready);
     void run_due_timers();
     int wait_time(Milliseconds limit);
     void drop_cancelled_timers();

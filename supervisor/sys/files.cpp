@@ -124,6 +124,14 @@ Result<UniqueFd> open_directory(const std::string& path) {
     return open_file(path, O_RDONLY | O_DIRECTORY);
 }
 
+Result<std::string> read_regular_file(const std::string& path, std::size_t limit) {
+    SUPERVISOR_TRY_ASSIGN(file, open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) return fail(system_error("stat", path));
+    if (!S_ISREG(status.st_mode)) return fail(Error(EINVAL, "read " + path + ": not a regular file"));
+    return read_whole(file.get(), path, limit);
+}
+
 Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit) {
     SUPERVISOR_TRY_ASSIGN(fd, open_at(directory, name, O_RDONLY, 0));
     return read_whole(fd.get(), name, limit);
@@ -146,6 +154,11 @@ Result<std::string> read_beginning(const std::string& path, std::size_t limit) {
     }
     text.resize(filled);
     return text;
+}
+
+Result<std::string> read_open_file(int fd, std::size_t limit) {
+    if (::lseek(fd, 0, SEEK_SET) < 0) return fail(system_error("rewind descriptor"));
+    return read_whole(fd, "descriptor " + std::to_string(fd), limit);
 }
 
 std::string read_file_or(const std::string& path, std::string otherwise) {

@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # The broker beside HAProxy (one connection a request, and keep-alive) and the raw socket, in one run.
 #
-#   tests/bench/broker.sh BUILD_DIR [SECONDS]
+#   tests/bench/broker.sh BUILD_DIR [SECONDS [ENGINE_SOCKET]]
+#
+# First in front of a stand-in that does nothing else, so that the proxies are compared; then, if its socket is given, in
+# front of a real engine, so that the broker's share of what a job waits for is seen.
 #
 # Compare columns of one run with each other, never with those of another machine.
 set -euo pipefail
 
 build=${1:?usage: broker.sh BUILD_DIR [SECONDS]}
 seconds=${2:-3}
+real=${3:-}
 bench=$build/tests/broker/proxy_bench
 work=$(mktemp -d)
 pids=()
@@ -104,3 +108,51 @@ for count in 0 100 1000; do
     echo "broker RSS with $count idle hijacks: $(rss) KiB"
     if [ "$count" -gt 0 ]; then kill "$holder"; wait "$holder" 2>/dev/null || true; fi
 done
+
+[ -n "$real" ] || exit 0
+echo
+echo "in front of $(docker -H "unix://$real" version --format 'Docker {{.Server.Version}}')"
+sed "s#$work/engine.sock#$real#; s#$work/broker.sock#$work/real.sock#" "$work/broker.json" >"$work/real.json"
+"$build/tests/broker/broker_main" "$work/real.json" >"$work/real.log" 2>&1 & pids+=($!)
+wait_for "$work/real.sock"
+share() { # NAME DIRECT BROKER [BUDGET]
+    echo "$2 $3 ${4:-0}" | awk -v name="$1" '{printf "%-36s direct %8.0f   broker %8.0f   ratio %.2f", name, $1, $2, $2 / $1
+        if ($3 > 0) printf "   budget %.1f: %s", $3, ($2 / $1 >= $3) ? "kept" : "MISSED"
+        print ""}'
+}
+for path in /_ping /v1.41/containers/json; do
+    for connections in 1 10 50; do
+        read -r direct direct_p50 _ < <("$bench" requests "$real" "$path" "$connections" "$seconds")
+        read -r through through_p50 _ < <("$bench" requests "$work/real.sock" "$path" "$connections" "$seconds")
+        # The budgets: half of the requests a second at 50 connections; 60 µs more for one that is alone.
+        share "$path c=$connections req/s" "$direct" "$through" "$([ "$connections" = 50 ] && echo 0.5)"
+        echo "$direct_p50 $through_p50 $connections" | awk '{printf "  added p50 %.1f µs", $2 - $1
+            if ($3 == 1) printf "   budget 60: %s", ($2 - $1 <= 60) ? "kept" : "MISSED"
+            print ""}'
+    done
+done
+
+mkdir "$work/context"
+mebibytes=256
+head -c ${mebibytes}M /dev/urandom >"$work/context/data"
+printf 'FROM scratch\nCOPY Dockerfile /\n' >"$work/context/Dockerfile"
+tar -C "$work/context" -cf - data | docker -H "unix://$real" import - bench-load:test >/dev/null
+docker -H "unix://$real" save -o "$work/image.tar" bench-load:test
+load() { docker -H "unix://$1" load -q -i "$work/image.tar" >/dev/null; }
+build_context() { DOCKER_BUILDKIT=0 docker -H "unix://$1" build -q "$work/context" >/dev/null; }
+rate() { # COMMAND SOCKET: the best of three, in MiB/s
+    local best=999999999 start taken
+    for _ in 1 2 3; do
+        start=${EPOCHREALTIME/./}
+        "$1" "$2"
+        taken=$((${EPOCHREALTIME/./} - start))
+        [ "$taken" -lt "$best" ] && best=$taken
+    done
+    echo "$best" | awk -v size="$mebibytes" '{printf "%.0f", size * 1000000 / $1}'
+}
+for what in load build_context; do share "$what MiB/s" "$(rate $what "$real")" "$(rate $what "$work/real.sock")" 0.9; done
+kill "${pids[-1]}"
+wait "${pids[-1]}" 2>/dev/null || true
+"$build/tests/broker/broker_main" --sweep "$real" bench >/dev/null 2>&1 || true
+docker -H "unix://$real" rmi -f bench-load:test >/dev/null
+docker -H "unix://$real" image prune -f --filter label=org.gocd.agent.id=bench >/dev/null

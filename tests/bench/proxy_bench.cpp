@@ -210,12 +210,16 @@ struct Client {
     Clock::time_point sent;
 };
 
-// The stand-in and all proxies send a length with these answers.
+// A length, or (a real engine's longer lists) chunks.
 bool take_answer(std::string& input) {
     const auto end = input.find("\r\n\r\n");
     if (end == std::string::npos) return false;
-    const auto at = input.find("ontent-");
-    const auto mark = input.find("ength: ", at);
+    const auto mark = input.find("ength: ");
+    if (mark > end) {
+        if (!input.ends_with("0\r\n\r\n")) return false;
+        input.clear();
+        return true;
+    }
     const auto length = static_cast<std::size_t>(std::atol(input.c_str() + mark + 7));
     if (input.size() < end + 4 + length) return false;
     input.erase(0, end + 4 + length);

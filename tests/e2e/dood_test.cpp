@@ -90,6 +90,28 @@ TEST_F(Dood, MountsTheJobsOwnFiles) {
     EXPECT_EQ(run.out, "in\nout\n") << run.text() << agent.logs();
 }
 
+// What Testcontainers' Ryuk and docker-in-docker-less nested builds do.
+TEST_F(Dood, ContainersGetTheBrokersSocketAndNotTheHosts) {
+    const test_support::Volume work("dood-work");
+    const Container other(dood({"--", "sleep", "600"}));
+    const Container agent(dood({"--", "sleep", "600"}, {"-v", work.name() + ":/godata"}));
+    ASSERT_TRUE(becomes_healthy(other)) << other.logs();
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    job(other, "docker run -d --name foreign inner-busybox:test sleep 300");
+    const std::string nested =
+        "docker run --rm -v /var/run/docker.sock:/var/run/docker.sock --entrypoint docker "
+        "gocd-agent-docker:test ps --format '{{.Names}}'";
+    const auto seen =
+        job(agent, "docker run -d --name mine inner-busybox:test sleep 300 >/dev/null && " + nested);
+    EXPECT_THAT(seen.out, HasSubstr("mine")) << seen.text() << agent.logs();
+    EXPECT_THAT(seen.out, Not(HasSubstr("foreign")));
+    EXPECT_THAT(seen.out, Not(HasSubstr(agent.name())));
+    EXPECT_TRUE(agent.stop(10).ok());
+    const auto left =
+        docker({"run", "--rm", "-v", work.name() + ":/w", "inner-busybox:test", "ls", "-A", "/w"});
+    EXPECT_THAT(left.out, Not(HasSubstr(".gocd-docker")));
+}
+
 TEST_F(Dood, LeavesNothingOnTheHostsEngine) {
     const HostSnapshot before = HostSnapshot::take();
     {

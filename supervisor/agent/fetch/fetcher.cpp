@@ -95,6 +95,11 @@ Result<> finish(const Options& options, Download& download) {
 
 }  // namespace
 
+void Fetcher::remove_leftovers() const {
+    for (const auto* name : {"data", "exploded_agent_launcher_dependencies"})
+        (void)sys::remove_tree(options_.directory + '/' + name);
+}
+
 Result<ServerStatus> Fetcher::ask_server(bool use_environment_proxy) {
     std::size_t size = 0;
     Transfer transfer;
@@ -144,7 +149,10 @@ Result<> Fetcher::download(const std::vector<PlannedFile>& files, bool use_envir
 }
 
 Result<FetchResult> Fetcher::attempt(bool use_environment_proxy) {
-    auto reading = std::async(std::launch::async, local_sums, std::cref(options_));
+    auto reading = std::async(std::launch::async, [this] {
+        remove_leftovers();
+        return local_sums(options_);
+    });
     auto status = ask_server(use_environment_proxy);
     const auto local = reading.get();
     if (!status) return fail(std::move(status).error());

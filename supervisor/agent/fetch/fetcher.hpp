@@ -17,6 +17,10 @@ class Fetcher {
   public:
     explicit Fetcher(const Options& options) : options_(options), http_(options) {}
 
+    // What an agent that was killed leaves in its working directory, and the official launcher removes before
+    // each start: unpacked libraries. Only while no agent runs there.
+    void remove_leftovers() const;
+
     // Can be called again after an error; what was complete stays.
     Result<FetchResult> attempt(bool use_environment_proxy);
 

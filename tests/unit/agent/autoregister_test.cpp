@@ -64,6 +64,26 @@ TEST(RenderRegistered, KeepsOnlyTheElasticIds) {
     EXPECT_THAT(render_registered(elastic("id")), Not(HasSubstr("once")));
 }
 
+TEST(ParseRegistration, ReadsCommentsOnlyWhenAskedTo) {
+    const auto text =
+        "#agent.auto.register.key=spent\n! agent.auto.register.resources = a\n"
+        "agent.auto.register.environments=e\n#agent.auto.register.environments=old\n";
+    const auto live = parse_registration(text, Comments::Ignored);
+    EXPECT_TRUE(live.key.empty());
+    EXPECT_EQ(live.environments, "e");
+    const auto all = parse_registration(text, Comments::Count);
+    EXPECT_EQ(all.key.reveal(), "spent");
+    EXPECT_EQ(all.resources, "a");
+    EXPECT_EQ(all.environments, "e");
+    EXPECT_EQ(parse_registration(render_for_registration(elastic("id")), Comments::Ignored), elastic("id"));
+}
+
+TEST(HoldsRegistrationData, LooksIntoCommentsToo) {
+    EXPECT_TRUE(holds_registration_data("# x\n  #agent.auto.register.key=k\n"));
+    EXPECT_TRUE(holds_registration_data("agent.auto.register.hostname=h\n"));
+    EXPECT_FALSE(holds_registration_data("# x\n" + render_registered(elastic("id"))));
+}
+
 TEST(BelongsToOtherAgent, ComparesElasticIds) {
     const auto own = render_registered(elastic("mine"));
     EXPECT_FALSE(belongs_to_other_agent(own, elastic("mine")));

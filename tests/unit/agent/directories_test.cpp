@@ -192,12 +192,83 @@ TEST_F(Directories, AutoregisterHoldsTheKeyOnlyWithoutAToken) {
     EXPECT_THAT(read("config/autoregister.properties"), HasSubstr("sesame"));
 }
 
-TEST_F(Directories, AutoregisterOfTheUserIsLeftAlone) {
+TEST_F(Directories, AutoregisterOfTheUserIsHisUntilTheAgentIsRegistered) {
+    const auto brought = "# mine\nagent.auto.register.key = brought\nagent.auto.register.resources=a,b\n";
+    const auto saved = root_ + "/saved/autoregister.properties";
+    settings_.registration = {};
+    fs::create_directory(root_ + "/volume/config");
+    std::ofstream(root_ + "/volume/config/autoregister.properties") << brought;
+    ASSERT_TRUE(adopt_registration(settings_, self_, saved));
+    ASSERT_TRUE(prepare());
+    ASSERT_TRUE(write_autoregister(settings_, self_));
+    EXPECT_EQ(read("config/autoregister.properties"), brought);
+    EXPECT_EQ(fs::status(saved).permissions(), fs::perms(0600));
+
+    // What an agent does: a token, then the file with its lines as comments.
+    write("config/token", "t");
+    ASSERT_TRUE(follow_registration(settings_, self_));
+    EXPECT_EQ(read("config/autoregister.properties"), brought);
+    write("config/autoregister.properties",
+          "#agent.auto.register.key = brought\n#agent.auto.register.resources=a,b\n");
+    ASSERT_TRUE(follow_registration(settings_, self_));
+    EXPECT_EQ(read("config/autoregister.properties"), "");
+
+    // The next life of the container has only the copy, and the agent has lost its token.
+    settings_.registration = {};
+    ASSERT_TRUE(adopt_registration(settings_, self_, saved));
+    ASSERT_TRUE(write_autoregister(settings_, self_));
+    EXPECT_EQ(read("config/autoregister.properties"), "");
+    fs::remove(work("config/token"));
+    ASSERT_TRUE(follow_registration(settings_, self_));
+    EXPECT_EQ(read("config/autoregister.properties"),
+              "agent.auto.register.key=brought\nagent.auto.register.resources=a,b\n");
+}
+
+TEST_F(Directories, AutoregisterThatAnOfficialStartLeftIsTakenFromItsComments) {
     settings_.registration = {};
     ASSERT_TRUE(prepare());
-    write("config/autoregister.properties", "agent.auto.register.key=brought\n");
+    write("config/token", "t");
+    write("config/autoregister.properties",
+          "#agent.auto.register.key=spent\nagent.auto.register.elasticAgent.agentId=one\n"
+          "agent.auto.register.elasticAgent.pluginId=plugin\n");
+    ASSERT_TRUE(adopt_registration(settings_, self_, root_ + "/saved/copy"));
+    EXPECT_EQ(settings_.registration.key.reveal(), "spent");
     ASSERT_TRUE(write_autoregister(settings_, self_));
-    EXPECT_EQ(read("config/autoregister.properties"), "agent.auto.register.key=brought\n");
+    EXPECT_THAT(read("config/autoregister.properties"), Not(HasSubstr("spent")));
+    EXPECT_THAT(read("config/autoregister.properties"), HasSubstr("agentId=one"));
+}
+
+TEST_F(Directories, AutoregisterFollowsTheTokenToAnotherPlace) {
+    settings_.jvm_opts = {"-Dcruise.config.dir=identity"};
+    fs::create_directory(work("identity"));
+    ASSERT_TRUE(prepare());
+    write("identity/token", "t");
+    ASSERT_TRUE(write_autoregister(settings_, self_));
+    EXPECT_EQ(read("config/autoregister.properties"), "");
+}
+
+TEST_F(Directories, AutoregisterTakesWhatAScriptHasAdded) {
+    ASSERT_TRUE(prepare());
+    ASSERT_TRUE(write_autoregister(settings_, self_));
+    std::ofstream(work("config/autoregister.properties"), std::ios::app)
+        << "agent.auto.register.resources=more\n";
+    read_back_registration(settings_, self_);
+    EXPECT_EQ(settings_.registration.resources, "more");
+    EXPECT_EQ(settings_.registration.key.reveal(), "sesame");
+}
+
+TEST_F(Directories, AutoregisterThatIsNoFileMakesNobodyWait) {
+    ASSERT_TRUE(prepare());
+    ASSERT_EQ(mkfifo(work("config/autoregister.properties").c_str(), 0600), 0);
+    ASSERT_TRUE(write_autoregister(settings_, self_));
+    EXPECT_THAT(read("config/autoregister.properties"), HasSubstr("sesame"));
+}
+
+TEST_F(Directories, LauncherLockOfAKilledLauncherGoesBeforeTheNextStart) {
+    EXPECT_FALSE(*remove_launcher_lock(settings_, self_));
+    write(".agent-bootstrapper.running", "");
+    EXPECT_TRUE(*remove_launcher_lock(settings_, self_));
+    EXPECT_FALSE(fs::exists(work(".agent-bootstrapper.running")));
 }
 
 TEST_F(Directories, LaunchFactsAreReadFromTheImage) {

@@ -36,11 +36,23 @@ TEST(ParseServerStatus, RefusesAnAnswerThatIsNoGoCDServers) {
     for (const auto& [name, value] : good_headers()) {
         auto headers = good_headers();
         headers.erase(name);
-        EXPECT_FALSE(parse_server_status(headers)) << name;
+        const bool optional = name.starts_with("agent-launcher") || name.starts_with("tfs");
+        EXPECT_EQ(parse_server_status(headers).has_value(), optional) << name;
         headers[name] = "no sum";
         EXPECT_FALSE(parse_server_status(headers)) << name;
     }
     EXPECT_THAT(parse_server_status({}).error().message(), HasSubstr("is this a GoCD server"));
+}
+
+TEST(ParseServerStatus, DoesWithoutWhatAnAgentDoesWithout) {
+    auto headers = good_headers();
+    headers.erase("tfs-sdk-content-md5");
+    headers["gocd-agent-extra-properties"] = "not base64!";
+    const auto status = parse_server_status(headers);
+    ASSERT_TRUE(status) << status.error().message();
+    EXPECT_EQ(status->tfs_md5, "");
+    EXPECT_THAT(status->extra_properties, ElementsAre());
+    for (const auto& file : plan_fetch(*status, {})) EXPECT_NE(file.name, "tfs-impl.jar");
 }
 
 TEST(PlanFetch, PrefersWhatIsThereAndLetsTheServerWin) {

@@ -82,5 +82,14 @@ TEST(LaunchMode, IsParsedAndPrinted) {
                 HasSubstr("auto, direct, bootstrapper, wrapper"));
 }
 
+TEST(IdentityDirectory, IsWhereTheAgentsJvmIsToldToKeepIt) {
+    Settings settings;
+    EXPECT_EQ(settings.identity_directory(), "/go-working-dir/config");
+    settings.startup_args = {"-Dcruise.config.dir=other"};
+    EXPECT_EQ(settings.identity_directory(), "/go-working-dir/other");
+    settings.jvm_opts = {"-Xint", "-Dcruise.config.dir=/etc/agent"};
+    EXPECT_EQ(settings.identity_directory(), "/etc/agent");
+}
+
 }  // namespace
 }  // namespace supervisor::agent
