@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <utility>
+
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "sys/files.hpp"
@@ -15,6 +17,8 @@ constexpr Milliseconds kCheckLimit{11'000};
 constexpr int kTolerated = 1;  // one missed check may be load; two in a row are a hang
 constexpr Milliseconds kRecheck{500};
 constexpr Milliseconds kStackDump{1'000};
+// How long dockerd may take to find a new containerd: its connection's back-off grows to a few seconds.
+constexpr Milliseconds kReconnect{5'000};
 // What a stop keeps back for dockerd and containerd when containers are slow to die.
 constexpr Milliseconds kDaemonReserve{500};
 
@@ -168,8 +172,11 @@ Result<proc::ChildPlan> Engine::dockerd_plan() {
 void Engine::containerd_changed(service::State state) {
     if (state_ == EngineState::Stopping) return stopped_step();
     if (state == service::State::Ready) {
-        if (dockerd_.running()) return check_after(kRecheck);  // does dockerd find the new one?
-        dockerd_.start();
+        containerd_ready_at_ = loop_.clock().now();
+        if (!dockerd_.running()) return dockerd_.start();
+        containerd_is_newer_ = true;
+        if (std::exchange(dockerd_follows_, false)) return dockerd_.restart("its containerd was replaced");
+        check_after(kRecheck);  // does dockerd find the new one?
     } else if (state == service::State::Waiting) {
         log::warn(kComponent, "containerd " + containerd_.snapshot().cause + "; restarting it");
         if (state_ == EngineState::Ready) enter(EngineState::Unhealthy);
@@ -182,7 +189,7 @@ void Engine::dockerd_changed(service::State state) {
     if (state_ == EngineState::Stopping) return stopped_step();
     switch (state) {
         case service::State::Starting:
-            verified_ = false;
+            verified_ = containerd_is_newer_ = dockerd_follows_ = false;
             check_timer_.cancel();  // whatever was planned was meant for the one before
             return;
         case service::State::Ready:
@@ -255,18 +262,26 @@ void Engine::heal(Health health) {
     failed_checks_ = 0;
     enter(EngineState::Unhealthy);
     const std::string cause = "is alive but does not answer: " + helper_words_;
-    if (health == Health::ContainerdSick) {
-        // One that is on its way back needs time, not a kill.
-        if (containerd_.state() != service::State::Ready) return check_after(kRecheck);
-        if (hung_too_often("containerd " + cause)) return;
-        log::warn(kComponent, "containerd " + cause);
-        containerd_.restart(cause);
-        return check_after(setup_.check_interval);
-    }
+    if (health == Health::ContainerdSick) return heal_containerd(cause);
     if (hung_too_often("dockerd " + cause)) return;
     log::warn(kComponent, "dockerd " + cause + "; asking it for its goroutine stacks, then restarting it");
     (void)dockerd_.signal(SIGUSR1);
     check_timer_ = loop_.after(kStackDump, [this, cause] { dockerd_.restart(cause); });
+}
+
+void Engine::heal_containerd(const std::string& cause) {
+    // One that is on its way back, or that dockerd is on its way to, needs time, not a kill.
+    const bool just_came = loop_.clock().now() - containerd_ready_at_ < kReconnect;
+    if (containerd_.state() != service::State::Ready || just_came) return check_after(kRecheck);
+    if (containerd_is_newer_) {
+        log::warn(kComponent, "dockerd does not find the containerd that was restarted; restarting dockerd");
+        return dockerd_.restart("it does not find its new containerd");
+    }
+    if (hung_too_often("containerd " + cause)) return;
+    log::warn(kComponent, "containerd " + cause + "; restarting it, and dockerd after it");
+    // A dockerd that stays would leave commands in flight waiting for the old one's answers for ever.
+    dockerd_follows_ = true;
+    containerd_.restart(cause);
 }
 
 bool Engine::hung_too_often(const std::string& cause) {

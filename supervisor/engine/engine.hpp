@@ -92,6 +92,7 @@ class Engine {
     void run_check();
     void checked(Health health);
     void heal(Health health);
+    void heal_containerd(const std::string& cause);
     bool hung_too_often(const std::string& cause);
     void run_helper(const std::vector<std::string>& words, Milliseconds limit,
                     std::function<void(int status)> done);
@@ -120,6 +121,9 @@ class Engine {
     bool ever_ready_ =
         false;  // before that, a dockerd that ends by itself has a reason that a restart will not mend
     int early_deaths_ = 0;
+    TimePoint containerd_ready_at_{};
+    bool containerd_is_newer_ = false;  // than the dockerd that runs
+    bool dockerd_follows_ = false;      // a new dockerd as soon as the new containerd is ready
     bool reload_when_ready_ = false;
     loop::Timer start_timer_;
     int failed_checks_ = 0;

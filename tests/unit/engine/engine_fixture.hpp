@@ -88,6 +88,12 @@ class EngineTest : public testing::Test {
         processes.exits(helper, static_cast<int>(health));
         turn();
     }
+    // Twice in a row: once may be load.
+    void loses_its_containerd() {
+        answers(Health::ContainerdSick, "dockerd has lost its containerd");
+        advance(500);
+        answers(Health::ContainerdSick, "dockerd has lost its containerd");
+    }
     void dies(const std::string& name, int signal_number = SIGKILL) {
         processes.end(pid_of(name), {proc::ExitStatus::Kind::Signaled, signal_number, false});
         turn();

@@ -99,18 +99,41 @@ TEST_F(EngineTest, AHungDockerdIsFoundWithin30SecondsDumpsItsStacksAndIsRestarte
     EXPECT_EQ(engine->state(), EngineState::Ready);
 }
 
-TEST_F(EngineTest, AHungContainerdIsTheOneThatIsRestarted) {
+TEST_F(EngineTest, AHungContainerdIsTheOneThatIsRestartedAndDockerdFollows) {
     bring_up();
     const pid_t dockerd = pid_of("dockerd");
     const pid_t containerd = pid_of("containerd");
     advance(10'000);
-    answers(Health::ContainerdSick, "dockerd has lost its containerd");
-    advance(500);
-    answers(Health::ContainerdSick, "dockerd has lost its containerd");
+    loses_its_containerd();
     EXPECT_EQ(signals_to(containerd), std::vector<int>{SIGKILL});
     EXPECT_TRUE(signals_to(dockerd).empty());
     advance(0);
     EXPECT_GT(pid_of("containerd"), containerd);
+    says_ready("containerd");  // commands in flight would wait for the old one's answers
+    EXPECT_EQ(signals_to(dockerd), std::vector<int>{SIGKILL});
+    advance(0);
+    says_ready("dockerd");
+    answers(Health::Well, "Docker 26.1.5, storage driver overlay2");
+    EXPECT_EQ(engine->state(), EngineState::Ready);
+}
+
+TEST_F(EngineTest, ADockerdThatHasNotFoundItsNewContainerdGetsTimeThenARestart) {
+    bring_up();
+    const pid_t dockerd = pid_of("dockerd");
+    advance(6'000);
+    answers(Health::Well, "Docker 26.1.5");
+    dies("containerd");
+    advance(0);
+    const pid_t containerd = pid_of("containerd");
+    says_ready("containerd");
+    advance(500);
+    loses_its_containerd();
+    EXPECT_TRUE(processes.signals.empty());
+    advance(5'000);
+    loses_its_containerd();
+    EXPECT_TRUE(signals_to(containerd).empty());
+    EXPECT_EQ(signals_to(dockerd), std::vector<int>{SIGKILL});
+    EXPECT_TRUE(failures.empty());
 }
 
 // How often an engine hangs, at which interval, and whether that is given up.
