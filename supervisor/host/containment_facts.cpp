@@ -1,5 +1,7 @@
 #include "host/containment_facts.hpp"
 
+#include "host/keep_times.hpp"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -37,7 +39,8 @@ std::string existing_parent(std::string path) {
 // Directories for an overlay mount in the data directory, gone when this is.
 class Scratch {
   public:
-    explicit Scratch(const std::string& parent) : path_(parent + "/.containment-probe-XXXXXX") {
+    explicit Scratch(const std::string& parent)
+        : times_(parent), path_(parent + "/.containment-probe-XXXXXX") {
         if (::mkdtemp(path_.data()) == nullptr) {
             error_ = errno;
             path_.clear();
@@ -64,6 +67,7 @@ class Scratch {
     std::string merged() const { return path_ + "/merged"; }
 
   private:
+    KeepTimes times_;  // restored after the directory is gone
     std::string path_;
     int error_ = 0;
 };

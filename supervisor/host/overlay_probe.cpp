@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "host/experiment.hpp"
+#include "host/keep_times.hpp"
 #include "sys/files.hpp"
 
 namespace supervisor::host {
@@ -83,23 +84,6 @@ OverlayProbe try_overlay(const Scratch& scratch) {
     if (!S_ISCHR(status.st_mode) || status.st_rdev != 0) return {OverlayStage::Whiteout, EINVAL};
     return {OverlayStage::Works, 0};
 }
-
-// The probe must not show: the directory's times go back to what they were.
-class KeepTimes {
-  public:
-    explicit KeepTimes(const std::string& path) : path_(path), known_(::stat(path.c_str(), &before_) == 0) {}
-    ~KeepTimes() {
-        const timespec times[2] = {before_.st_atim, before_.st_mtim};
-        if (known_) (void)::utimensat(AT_FDCWD, path_.c_str(), times, 0);
-    }
-    KeepTimes(const KeepTimes&) = delete;
-    KeepTimes& operator=(const KeepTimes&) = delete;
-
-  private:
-    std::string path_;
-    struct stat before_ {};
-    bool known_;
-};
 
 }  // namespace
 

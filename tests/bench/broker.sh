@@ -115,16 +115,20 @@ echo "in front of $(docker -H "unix://$real" version --format 'Docker {{.Server.
 sed "s#$work/engine.sock#$real#; s#$work/broker.sock#$work/real.sock#" "$work/broker.json" >"$work/real.json"
 "$build/tests/broker/broker_main" "$work/real.json" >"$work/real.log" 2>&1 & pids+=($!)
 wait_for "$work/real.sock"
-budget() { # NAME DIRECT BROKER SHARE
-    echo "$2 $3 $4" | awk -v name="$1" '{printf "%-28s direct %10.0f   broker %10.0f   ratio %.2f   %s %.1f: %s\n",
-        name, $1, $2, $2 / $1, "budget", $3, ($2 / $1 >= $3) ? "kept" : "MISSED"}'
+share() { # NAME DIRECT BROKER [BUDGET]
+    echo "$2 $3 ${4:-0}" | awk -v name="$1" '{printf "%-36s direct %8.0f   broker %8.0f   ratio %.2f", name, $1, $2, $2 / $1
+        if ($3 > 0) printf "   budget %.1f: %s", $3, ($2 / $1 >= $3) ? "kept" : "MISSED"
+        print ""}'
 }
 for path in /_ping /v1.41/containers/json; do
     for connections in 1 10 50; do
         read -r direct direct_p50 _ < <("$bench" requests "$real" "$path" "$connections" "$seconds")
         read -r through through_p50 _ < <("$bench" requests "$work/real.sock" "$path" "$connections" "$seconds")
-        budget "$path c=$connections req/s" "$direct" "$through" 0.5
-        echo "  added p50: $(echo "$direct_p50 $through_p50" | awk '{printf "%.1f", $2 - $1}') µs"
+        # The budgets: half of the requests a second at 50 connections; 60 µs more for one that is alone.
+        share "$path c=$connections req/s" "$direct" "$through" "$([ "$connections" = 50 ] && echo 0.5)"
+        echo "$direct_p50 $through_p50 $connections" | awk '{printf "  added p50 %.1f µs", $2 - $1
+            if ($3 == 1) printf "   budget 60: %s", ($2 - $1 <= 60) ? "kept" : "MISSED"
+            print ""}'
     done
 done
 
@@ -132,7 +136,7 @@ mkdir "$work/context"
 mebibytes=256
 head -c ${mebibytes}M /dev/urandom >"$work/context/data"
 printf 'FROM scratch\nCOPY Dockerfile /\n' >"$work/context/Dockerfile"
-tar -C "$work/context" -cf - data | docker -H "unix://$real" import -q - bench-load:test >/dev/null
+tar -C "$work/context" -cf - data | docker -H "unix://$real" import - bench-load:test >/dev/null
 docker -H "unix://$real" save -o "$work/image.tar" bench-load:test
 load() { docker -H "unix://$1" load -q -i "$work/image.tar" >/dev/null; }
 build_context() { DOCKER_BUILDKIT=0 docker -H "unix://$1" build -q "$work/context" >/dev/null; }
@@ -146,7 +150,7 @@ rate() { # COMMAND SOCKET: the best of three, in MiB/s
     done
     echo "$best" | awk -v size="$mebibytes" '{printf "%.0f", size * 1000000 / $1}'
 }
-for what in load build_context; do budget "$what MiB/s" "$(rate $what "$real")" "$(rate $what "$work/real.sock")" 0.9; done
+for what in load build_context; do share "$what MiB/s" "$(rate $what "$real")" "$(rate $what "$work/real.sock")" 0.9; done
 kill "${pids[-1]}"
 wait "${pids[-1]}" 2>/dev/null || true
 "$build/tests/broker/broker_main" --sweep "$real" bench >/dev/null 2>&1 || true

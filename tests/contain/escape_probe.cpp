@@ -247,13 +247,49 @@ int environment_of_init() {
                                                               : 0;
 }
 
-int enter_outer_namespaces() {
+int enter_outer(const char* name, int type) {
     const pid_t pid = outer_process();
     if (pid == 0) return ESRCH;
-    const int fd = ::open(("/proc/" + std::to_string(pid) + "/ns/mnt").c_str(), O_RDONLY);
+    const int fd = ::open(("/proc/" + std::to_string(pid) + "/ns/" + name).c_str(), O_RDONLY);
     if (fd < 0) return errno;
-    const int error = outcome(::setns(fd, CLONE_NEWNS));
+    const int error = outcome(::setns(fd, type));
     ::close(fd);
+    return error;
+}
+
+int set_outer_hostname() {
+    if (const int error = enter_outer("uts", CLONE_NEWUTS); error != 0) return error;
+    char name[256]{};
+    ::gethostname(name, sizeof name - 1);
+    return outcome(::sethostname(name, std::strlen(name)));
+}
+
+int write_outer_cgroup() {
+    const pid_t pid = outer_process();
+    const char* root = pid == 0 ? nullptr : mount_cgroup1();
+    if (root == nullptr) return pid == 0 ? ESRCH : errno;
+    // Only the machine's own root has this file: below a cgroup namespace the group is the engine's.
+    const int error = ::access((std::string(root) + "/release_agent").c_str(), F_OK) == 0
+                          ? write_back(std::string(root) + "/notify_on_release")
+                          : EACCES;
+    ::umount2(root, MNT_DETACH);
+    return error;
+}
+
+// Signal 0 asks for the permission alone; the first process of the machine or of the outer container.
+int signal_init() {
+    return outer_process() == 0 ? ESRCH : outcome(::kill(1, 0));
+}
+
+// A disk that is mounted outside is found by its number, without being opened: no device filter is asked.
+int mount_disk() {
+    const char* path = "/tmp/escape-node";
+    ::unlink(path);
+    if (::mknod(path, S_IFBLK | 0600, outer_disk()) != 0) return errno;
+    int error = outcome(::mount(path, fresh("/tmp/escape-disk"), "ext4", MS_RDONLY, nullptr));
+    if (error == EBUSY) error = 0;  // it could, were it not mounted writable outside
+    ::umount2("/tmp/escape-disk", MNT_DETACH);
+    ::unlink(path);
     return error;
 }
 
@@ -356,6 +392,7 @@ const Attempt kAttempts[] = {
     {"make a disk's node", make_block_node},
     {"read the disk (mknod)", raw_disk},
     {"read the disk (devtmpfs)", disk_by_devtmpfs},
+    {"mount the disk", mount_disk},
     {"open /dev/mem", kernel_memory},
     {"read the kernel's log state", kernel_log},
     {"open_by_handle_at", open_by_handle},
@@ -367,7 +404,11 @@ const Attempt kAttempts[] = {
     {"trace an outer process", trace_outer},
     {"environment of an outer process", environment_of_outer},
     {"environment of PID 1", environment_of_init},
-    {"enter outer namespaces", enter_outer_namespaces},
+    {"signal PID 1", signal_init},
+    {"enter outer namespaces", [] { return enter_outer("mnt", CLONE_NEWNS); }},
+    {"enter the outer network namespace", [] { return enter_outer("net", CLONE_NEWNET); }},
+    {"set the outer host name", set_outer_hostname},
+    {"write to an outer cgroup", write_outer_cgroup},
     {"use the outer network's address", outer_network},
     {"connect to an outer socket", connect_outer_socket},
     {"read a file of the outer root", read_outer_secret},

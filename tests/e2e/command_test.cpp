@@ -99,7 +99,7 @@ TEST_F(Command, DoctorExplainsAndChangesNothing) {
     // Files with their times, mounts, cgroups, links; the lists themselves lie where nothing is compared.
     const auto compared = run({"--privileged", "--entrypoint", "sh", "-v", "/var/lib/docker"}, {"-c", R"sh(
         look() {
-            find / /var/lib/docker /run /tmp -xdev -printf '%p %M %U:%G %s %T@ %C@\n' | sort
+            find / /var/lib/docker /run /tmp -xdev -printf '%p %M %U:%G %s %T@\n' | sort
             cat /proc/self/mountinfo /proc/self/cgroup
             find /sys/fs/cgroup -type d | sort
             ls /sys/class/net; ls /dev; cat /proc/sys/net/ipv4/ip_forward

@@ -92,7 +92,7 @@ TEST_F(Dood, MountsTheJobsOwnFiles) {
 
 // What Testcontainers' Ryuk and docker-in-docker-less nested builds do.
 TEST_F(Dood, ContainersGetTheBrokersSocketAndNotTheHosts) {
-    const Volume work("dood-work");
+    const test_support::Volume work("dood-work");
     const Container other(dood({"--", "sleep", "600"}));
     const Container agent(dood({"--", "sleep", "600"}, {"-v", work.name() + ":/godata"}));
     ASSERT_TRUE(becomes_healthy(other)) << other.logs();
