@@ -149,7 +149,7 @@ void Broker::sweep_orphans() {
     SweepScope scope;
     scope.agent_id = owner_.agent_id;
     scope.incarnation = owner_.incarnation;
-    run_sweep(std::move(scope), kOrphanBudget, [this](const SweepReport& report) {
+    run_sweep(std::move(scope), kOrphanBudget, [](const SweepReport& report) {
         if (report.removed() > 0)
             log::info("broker", "removed what agents left behind that are gone: " + summary(report));
     });

@@ -184,8 +184,8 @@ TEST_F(Rules, BindsAreTranslatedAndKeepTheirMode) {
     ASSERT_FALSE(
         host(R"("Binds":["/godata/src:/src:ro","/godata/src/../out:/out","data:/d","fresh:/f:nocopy"])"));
     EXPECT_EQ(host_config()["Binds"],
-              json::value({"/vol/godata/src:/src:ro", "/vol/godata/out:/out",
-                           names.hidden("data") + ":/d", names.hidden("fresh") + ":/f:rw,nocopy"}));
+              json::value({"/vol/godata/src:/src:ro", "/vol/godata/out:/out", names.hidden("data") + ":/d",
+                           names.hidden("fresh") + ":/f:rw,nocopy"}));
     EXPECT_THAT(volumes, testing::ElementsAre(names.hidden("fresh")));
 }
 
