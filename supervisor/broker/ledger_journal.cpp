@@ -1,5 +1,7 @@
 // What the engine's lists do not tell, kept in a file that outlives this process: one JSON array a line.
 #include "base/log.hpp"
+
+#include <cstdint>
 #include "base/strings.hpp"
 #include "broker/ledger.hpp"
 #include "sys/files.hpp"

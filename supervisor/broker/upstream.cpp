@@ -1,6 +1,7 @@
 #include "broker/upstream.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "sys/unix_socket.hpp"
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "agent/exit_rules.hpp"
 #include "base/log.hpp"

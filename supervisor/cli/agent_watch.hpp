@@ -2,6 +2,7 @@
 // by a job.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

@@ -7,6 +7,7 @@
 // dies together with its container is missed.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>

@@ -3,6 +3,8 @@
 // was smuggled along.
 #include <gtest/gtest.h>
 
+#include <cstdint>
+
 #include "harness.hpp"
 #include "odd_requests.hpp"
 #include "strict_engine.hpp"

@@ -1,6 +1,8 @@
 // Filters and whole request targets: what is written for the engine reads back as the same, with the owner's
 // label in it, and only with keys that the route lists.
 #include "broker/handler_support.hpp"
+
+#include <cstdint>
 #include "broker/json_guard.hpp"
 #include "broker/name_patterns.hpp"
 #include "broker/routes.hpp"

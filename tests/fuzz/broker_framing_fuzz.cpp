@@ -1,5 +1,6 @@
 // Chunked bodies: cut anywhere they are the same body and end at the same byte, and what is accepted is
 // nothing but sizes in hexadecimal digits, each with that many bytes after it.
+#include <cstdint>
 #include <string>
 
 #include "broker/http_body.hpp"
