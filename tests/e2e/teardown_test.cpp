@@ -27,7 +27,7 @@ struct Moment {
 };
 
 const Arguments kSleep{"--", "sleep", "600"};
-constexpr const char* kAnyEnd = "(nothing had to be killed|had to kill [a-z].*)";
+constexpr const char* kAnyEnd = "(nothing had to be killed|had to kill [a-z0-9].*)";
 
 // A server that takes connections and never answers, inside: what hangs on it hangs for good.
 constexpr const char* kPull =
