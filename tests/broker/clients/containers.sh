@@ -24,7 +24,7 @@ step docker run --rm --no-such-option "$IMAGE" true
 quiet docker run -d --name web --label color=red --label size=1 -p 127.0.0.1::80 -v "$WORK:/work" -v /anonymous \
     --tmpfs /t:size=1m --health-cmd 'test -e /work/healthy' --health-interval 1s "$IMAGE" \
     sh -c 'trap "echo bye; exit 5" TERM; i=0; while :; do echo line $i; i=$((i+1)); sleep 1; done'
-step docker ps --format '{{.Names}} {{.Image}} {{.Labels}} {{.Mounts}} {{.Ports}} {{.Command}}'
+step docker ps --format '{{.Names}} {{.Image}} {{.Label "color"}} {{.Label "size"}} {{.Ports}} {{.Command}}'
 step docker ps --filter name=web --filter label=color=red --filter status=running --format '{{.Names}}'
 step docker ps --filter label=color=blue -q
 step docker ps --filter "ancestor=$IMAGE" --format '{{.Names}}'

@@ -55,7 +55,7 @@ step docker rmi no-such-image:1
 saved() { docker save clients-built:1 clients-first:1 -o saved.tar && tar -tf saved.tar | grep -c -e manifest.json -e repositories; }
 step saved
 quiet docker rmi clients-first:1
-step docker load -i saved.tar
+sorted docker load -i saved.tar
 from_pipe() { docker save clients-first:1 | docker load; }
 step from_pipe
 made() { docker create --name clients-made "$IMAGE" true >/dev/null && docker export clients-made >rootfs.tar && docker rm clients-made; }
