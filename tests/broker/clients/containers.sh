@@ -6,7 +6,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 step docker run --rm "$IMAGE" echo hello
-step docker run --rm "$IMAGE" sh -c 'echo out; echo err >&2; exit 7'
+step docker run --rm "$IMAGE" sh -c 'echo out; sleep 0.5; echo err >&2; exit 7'
 step docker run --rm -w /tmp -e A=b --hostname box --user 5:6 "$IMAGE" sh -c 'pwd; echo $A; hostname; id'
 input() { printf 'one\ntwo\n' | docker run --rm -i "$IMAGE" "$@"; }
 step input cat

@@ -26,3 +26,5 @@ s/[Nn]o such image: [^:]*:[^:]*: No such image/No such image/
 s/page not found: the agent's Docker broker[^"]*/page not found/
 s/Neither old nor/neither old nor/
 # Malformed JSON is the client's fault, not the engine's.
+# Whether an older client still waits for a container that could not start is a matter of luck.
+/error waiting for container: context canceled/d
