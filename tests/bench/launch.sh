@@ -21,7 +21,7 @@ host_address() {
     if [ -n "$range" ]; then echo "$range.255.1"; else docker network inspect bridge -f '{{(index .IPAM.Config 0).Gateway}}'; fi
 }
 seen() { sed -n "s/^{\"t_us\":\([0-9]*\)[0-9][0-9][0-9],\"event\":\"$1\".*/\1/p" "$work/record" | head -n 1; }
-timeline() { docker exec -u root "$1" gocd-supervisor status --json | tr -d '\n' | sed -n "s/.*\"event\": *\"$2\", *\"milliseconds\": *\([0-9]*\).*/\1/p"; }
+timeline() { docker exec -u root "$1" gocd-supervisor status --json | tr -d '\n' | sed -n "s/.*\"event\": *\"$2\", *\"milliseconds\": *\([0-9]*\).*/\1/p"; echo; }
 resident() { docker exec -u root "$1" sh -c 'for p in $(pgrep -x java); do sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p" /proc/$p/status; done' | awk '{s += $1} END {print int(s / 1024)}'; }
 
 # shellcheck disable=SC2016  # for the shell inside
@@ -41,7 +41,7 @@ one() {
         [ $SECONDS -lt $end ] || { docker logs "$id" >&2; exit 1; }
         sleep 0.05
     done
-    timeline "$id" 'agent JVM start' >>"$work/$name.exec"
+    timeline "$id" 'agent JVM start' | grep . >>"$work/$name.exec"
     echo $(($(seen get_cookie) - begin)) >>"$work/$name.known"
     sed -n 's/.*answer \([0-9]\{13\}\).*/\1/p' "$work/record" | head -n 1 | awk -v b="$begin" '{print $1 - b}' >>"$work/$name.answer"
     resident "$id" >>"$work/$name.memory"
