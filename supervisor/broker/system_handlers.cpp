@@ -1,6 +1,6 @@
-#include "base/strings.hpp"
-
 #include <cstdint>
+
+#include "base/strings.hpp"
 #include "broker/handler_support.hpp"
 #include "broker/image_access.hpp"
 #include "broker/uri.hpp"

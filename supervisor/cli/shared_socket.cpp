@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <ctime>
 
-#include "base/strings.hpp"
 #include "sys/files.hpp"
+#include "sys/procfs.hpp"
 
 namespace supervisor::cli {
 namespace {
@@ -27,14 +27,9 @@ bool comes_from_a_disk(std::string_view type) {
 
 bool is_system_path(std::string_view path) {
     for (const std::string_view top : {"/proc", "/sys", "/dev", "/run", "/var/run", "/etc"}) {
-        if (path == top || (path.starts_with(top) && path[top.size()] == '/')) return true;
+        if (sys::path_is_inside(path, top)) return true;
     }
     return path == "/";
-}
-
-bool lists_option(std::string_view options, std::string_view wanted) {
-    const auto parts = split(options, ',');
-    return std::find(parts.begin(), parts.end(), wanted) != parts.end();
 }
 
 bool belongs_to_root(const std::string& directory) {
@@ -58,16 +53,11 @@ void remove_leftovers(const std::string& top) {
 
 std::vector<std::string> host_mounts(std::string_view mountinfo) {
     std::vector<std::string> out;
-    for (const auto line : split_lines(mountinfo)) {
-        const auto fields = split_words(line);
-        const auto dash = std::find(fields.begin(), fields.end(), "-");
-        // Field 5 is the place, field 6 its options; after the dash: type, source, the file system's options.
-        if (fields.size() < 7 || fields.end() - dash < 4) continue;
-        const auto place = fields[4];
-        if (is_system_path(place) || place.find('\\') != std::string_view::npos) continue;
-        if (!comes_from_a_disk(dash[1]) || !lists_option(fields[5], "rw") || !lists_option(dash[3], "rw"))
+    for (const auto& mount : sys::parse_mountinfo(mountinfo)) {
+        // An odd name would have to be written differently in each of the places that it goes to.
+        if (mount.target.find_first_of(" \t\n\\") != std::string::npos || is_system_path(mount.target))
             continue;
-        out.emplace_back(place);
+        if (comes_from_a_disk(mount.type) && !mount.read_only()) out.push_back(mount.target);
     }
     std::sort(out.begin(), out.end(), [](const std::string& a, const std::string& b) {
         return a.size() != b.size() ? a.size() < b.size() : a < b;

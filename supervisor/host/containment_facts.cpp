@@ -1,7 +1,5 @@
 #include "host/containment_facts.hpp"
 
-#include "host/keep_times.hpp"
-
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -17,6 +15,7 @@
 #include "host/device_directory.hpp"
 #include "host/facts.hpp"
 #include "host/id_mapped_mount.hpp"
+#include "host/keep_times.hpp"
 #include "host/namespaces.hpp"
 #include "sys/capabilities.hpp"
 #include "sys/files.hpp"

@@ -21,9 +21,9 @@ Result<UniqueFd> open_directory(const std::string& path);
 Result<std::string> read_file(const std::string& path, std::size_t limit = 4 << 20);
 // Same, relative to a directory handle: the right way for cgroup and /proc/<pid> files.
 Result<std::string> read_file_at(int directory, const std::string& name, std::size_t limit = 4 << 20);
-// The file's text, or `otherwise` when it cannot be read.
 // From its beginning to its end; the position is at the end afterwards.
 Result<std::string> read_open_file(int fd, std::size_t limit = 64 << 20);
+// The file's text, or `otherwise` when it cannot be read.
 std::string read_file_or(const std::string& path, std::string otherwise = {});
 
 // A file in a place that others can write to: anything but a regular file is an error, and nothing that lies
