@@ -10,7 +10,6 @@
 #include "base/strings.hpp"
 #include "broker/policy.hpp"
 #include "cli/job_identity.hpp"
-#include "cli/stop_budget.hpp"
 #include "sys/files.hpp"
 #include "sys/unix_socket.hpp"
 

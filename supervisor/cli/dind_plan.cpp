@@ -5,7 +5,6 @@
 #include "base/shell_words.hpp"
 #include "base/strings.hpp"
 #include "cli/status.hpp"
-#include "cli/stop_budget.hpp"
 #include "engine/daemon_config.hpp"
 #include "engine/data_mode.hpp"
 #include "host/containment_facts.hpp"

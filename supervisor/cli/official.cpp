@@ -3,7 +3,6 @@
 
 #include "agent/environment.hpp"
 #include "cli/doctor.hpp"
-#include "cli/stop_budget.hpp"
 
 namespace supervisor::cli {
 namespace {

@@ -113,25 +113,30 @@ void Version1::mount_missing() {
     for (const auto& hierarchy : layout_.mount_missing) mount_one(hierarchy);
 }
 
-// A fresh mount shows the whole machine's hierarchy; our part of it goes on top, so that nobody makes groups
-// outside of it.
+// A fresh mount shows the whole machine's hierarchy. Only our part of it may stay, since whoever looks for
+// the hierarchy takes the first mount in the list and would make groups outside of ours.
 void Version1::mount_one(const UnmountedHierarchy& hierarchy) {
     const auto& controllers = hierarchy.controllers;
     const std::string target = std::string(kTop) + "/" + directory_name(controllers);
+    const std::string whole = target + ".whole";
     const std::string options = controllers.starts_with("name=") ? "none," + controllers : controllers;
-    if (auto made = sys::make_directories(target); !made) return warnings_.push_back(made.error().message());
-    if (::mount("cgroup", target.c_str(), "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) != 0) {
-        return warnings_.push_back(
-            system_error("mount cgroup hierarchy " + controllers + " at", target).message());
+    for (const auto& directory : {target, whole}) {
+        if (auto made = sys::make_directories(directory); !made)
+            return warnings_.push_back(made.error().message());
     }
-    mounted_.push_back(target);
-    const std::string ours = target + hierarchy.own_path;
-    if (hierarchy.own_path == "/" || !sys::is_directory(ours)) return;
-    if (::mount(ours.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0)
-        mounted_.push_back(target);
-    else
-        warnings_.push_back(
-            system_error("mount our part of cgroup hierarchy " + controllers + " at", target).message());
+    if (::mount("cgroup", whole.c_str(), "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) != 0) {
+        warnings_.push_back(system_error("mount cgroup hierarchy " + controllers + " at", target).message());
+    } else {
+        const std::string ours =
+            sys::is_directory(whole + hierarchy.own_path) ? whole + hierarchy.own_path : whole;
+        if (::mount(ours.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0)
+            mounted_.push_back(target);
+        else
+            warnings_.push_back(
+                system_error("mount our part of cgroup hierarchy " + controllers + " at", target).message());
+        (void)::umount2(whole.c_str(), MNT_DETACH);
+    }
+    (void)::rmdir(whole.c_str());
 }
 
 Result<> Version1::make_group_everywhere(const CgroupGroup& group) {
@@ -224,15 +229,8 @@ Result<UniqueFd> Version1::oom_events(const std::string&) {
 Result<> Version1::remove(Milliseconds patience) {
     const SteadyClock clock;
     const auto deadline = Deadline::after(clock, patience);
-    Result<> outcome;
     procs_.clear();
-    for (auto group = layout_.groups.rbegin(); group != layout_.groups.rend(); ++group) {
-        if (group->name == layout_.nest) continue;
-        for (const auto& directory : directories(group->name)) {
-            auto removed = remove_groups(directory, clock, deadline);
-            if (!removed) outcome = std::move(removed);
-        }
-    }
+    auto outcome = remove_groups_of(layout_, clock, deadline);
     for (auto target = mounted_.rbegin(); target != mounted_.rend(); ++target)
         (void)::umount2(target->c_str(), MNT_DETACH);
     return outcome;

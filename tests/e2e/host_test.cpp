@@ -426,9 +426,12 @@ TEST_P(ImageStore, A2_IsRefusedWithTheReasonWhereOverlayCannotWork) {
     const bool contained = GetParam() == std::string("userns");
     const Container agent(dind(with_store({"-e", "GOCD_DOCKER_DATA_ROOT=/inside"}), kSleep));
     EXPECT_EQ(agent.exit_status(seconds(30)), 71);
-    EXPECT_THAT(agent.logs(),
-                HasSubstr(contained ? "the file system of the data directory, overlay, cannot be id-mapped"
-                                    : "the image store of containerd is asked for, but on /inside"));
+    EXPECT_THAT(
+        agent.logs(),
+        HasSubstr(
+            contained
+                ? "the file system of the data directory, overlay, cannot be id-mapped"
+                : "the image store of containerd is asked for by /etc/docker/daemon.json, but on /inside"));
 }
 
 INSTANTIATE_TEST_SUITE_P(With, ImageStore, ::testing::Values("userns", "off"),
