@@ -30,12 +30,25 @@ std::string path_below(const std::string& own_path, const std::string& name) {
     return (own_path == "/" ? "" : own_path) + "/" + name;
 }
 
+// A greedy job must not push the daemons out of memory; a small machine keeps most of its memory for jobs. On
+// version 2 the engine is protected; on version 1 jobs that have more than half of the machine are taken from
+// first.
+void protect_engine(const PlanInput& input, host::CgroupLimits& engine, host::CgroupLimits& jobs) {
+    const auto total = input.host.machine.memory_total;
+    if (total == 0) return;
+    if (input.host.cgroup.mode == CgroupMode::V2)
+        engine.memory_low = std::min(kEngineMemoryLow, total / 8);
+    else
+        jobs.memory_soft = total / 2;
+}
+
 void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
     host::CgroupLimits engine_limits;
-    // A greedy job must not push the daemons out of memory; a small machine keeps most of its memory for
-    // jobs.
-    if (input.host.machine.memory_total != 0)
-        engine_limits.memory_low = std::min(kEngineMemoryLow, input.host.machine.memory_total / 8);
+    host::CgroupLimits containers_limits;
+    protect_engine(input, engine_limits, containers_limits);
+    host::CgroupLimits agent_limits = containers_limits;
+    containers_limits.memory_max = input.settings.containers_memory_max;
+    agent_limits.memory_max = input.settings.agent_memory_max;
     auto& groups = cgroup.layout.groups;
     groups.push_back({cgroup.supervisor, {}, false});
     if (input.settings.contained) {
@@ -45,8 +58,8 @@ void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
         groups.push_back({"engine", engine_limits, true, true});
     }
     groups.push_back({cgroup.engine, engine_limits, false});
-    groups.push_back({cgroup.containers, {input.settings.containers_memory_max, std::nullopt}, true});
-    groups.push_back({cgroup.agent, {input.settings.agent_memory_max, std::nullopt}, false});
+    groups.push_back({cgroup.containers, containers_limits, true});
+    groups.push_back({cgroup.agent, agent_limits, false});
 }
 
 void choose_parent(const PlanInput& input, CgroupPlan& cgroup, const std::string& own_path) {

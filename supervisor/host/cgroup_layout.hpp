@@ -13,7 +13,10 @@ namespace supervisor::host {
 
 struct CgroupLimits {
     std::optional<std::uint64_t> memory_max;  // bytes; hard
-    std::optional<std::uint64_t> memory_low;  // bytes; kept from reclaim while others have more
+    std::optional<std::uint64_t> memory_low;  // v2, bytes; kept from reclaim while others have more
+    // v1, bytes: when the machine runs short, what the group has beyond this is taken first. Version 1 cannot
+    // protect a group; this is how one is spared, by naming the others.
+    std::optional<std::uint64_t> memory_soft = std::nullopt;
 };
 
 struct CgroupGroup {

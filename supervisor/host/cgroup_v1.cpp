@@ -63,6 +63,10 @@ std::string path_in(const CgroupHierarchy& hierarchy, const std::string& group) 
     return hierarchy.own_directory + "/" + group;
 }
 
+Result<> no_memory_hierarchy() {
+    return fail("no memory limits: the memory hierarchy is not mounted");
+}
+
 // A new cpuset has no cpus and no memory nodes, and refuses processes until it has.
 Result<> fill_cpuset(const std::string& group, const std::string& parent) {
     for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
@@ -183,11 +187,16 @@ Result<CgroupPlacement> Version1::placement(const std::string& group) {
 }
 
 Result<> Version1::set_limits(const std::string& group, const CgroupLimits& limits) {
-    if (!limits.memory_max) return {};
+    if (!limits.memory_max && !limits.memory_soft) return {};
     const auto* memory = hierarchy_with("memory");
-    if (memory == nullptr) return fail("no memory limits: the memory hierarchy is not mounted");
-    const std::string file = path_in(*memory, group) + "/memory.limit_in_bytes";
-    return sys::write_existing(file, std::to_string(*limits.memory_max));
+    if (memory == nullptr) return limits.memory_max ? no_memory_hierarchy() : Result<>{};
+    const std::string directory = path_in(*memory, group);
+    // Kernels with real-time preemption have no soft limits: then nobody is taken from first.
+    if (limits.memory_soft)
+        (void)sys::write_existing(directory + "/memory.soft_limit_in_bytes",
+                                  std::to_string(*limits.memory_soft));
+    if (!limits.memory_max) return {};
+    return sys::write_existing(directory + "/memory.limit_in_bytes", std::to_string(*limits.memory_max));
 }
 
 // Frozen processes cannot fork; on version 1 they act on SIGKILL only after they are thawed.

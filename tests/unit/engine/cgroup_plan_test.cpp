@@ -205,6 +205,23 @@ TEST_F(CgroupPlan, LimitsReachTheirGroups) {
     EXPECT_EQ(limits["engine"].memory_low, 256U << 20U);
 }
 
+// Measured with 600 MiB of memory and 150 MiB of the engine's files in the page cache, while a container read
+// a file of 1 GiB: docs/operations.md has the figures.
+TEST_F(CgroupPlan, EngineIsProtectedAsEachVersionCan) {
+    for (const bool version2 : {true, false}) {
+        if (!version2) become_version1(host);
+        std::map<std::string, host::CgroupLimits> limits;
+        for (const auto& group : drafted().cgroup.layout.groups) limits[group.name] = group.limits;
+        EXPECT_EQ(limits["engine"].memory_low.has_value(), version2);
+        EXPECT_FALSE(limits["engine"].memory_soft.has_value());
+        for (const char* greedy : {"agent", "containers"}) {
+            EXPECT_EQ(limits[greedy].memory_soft.value_or(0), version2 ? 0 : host.machine.memory_total / 2)
+                << greedy;
+            EXPECT_FALSE(limits[greedy].memory_low.has_value());
+        }
+    }
+}
+
 TEST_F(CgroupPlan, UsersCgroupParentWins) {
     choose(R"({"cgroup-parent": "/mine"})");
     EXPECT_EQ(drafted().cgroup.parent, "/mine");

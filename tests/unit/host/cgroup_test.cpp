@@ -140,6 +140,18 @@ TEST_F(RealVersion1, MemoryLimitIsSet) {
     EXPECT_TRUE((*manager)->remove(Milliseconds(2000)));
 }
 
+TEST_F(RealVersion1, WhatAGreedyGroupHasBeyondItsSoftLimitIsTakenFirst) {
+    layout.groups[2].limits.memory_soft = 48U << 20U;
+    auto manager = CgroupManager::create(layout);
+    ASSERT_TRUE(manager) << manager.error().message();
+    EXPECT_THAT((*manager)->warnings(), ::testing::IsEmpty());
+    for (const auto& directory : (*manager)->directories("containers")) {
+        const auto file = directory + "/memory.soft_limit_in_bytes";
+        if (sys::exists(file)) EXPECT_EQ(sys::read_file_or(file), std::to_string(48U << 20U) + "\n");
+    }
+    EXPECT_TRUE((*manager)->remove(Milliseconds(2000)));
+}
+
 // Version 2's own files, on the unified tree that a hybrid machine also has (without controllers), or on v2.
 struct RealVersion2 : ::testing::Test {
     void SetUp() override {
