@@ -166,6 +166,26 @@ TEST_F(ServiceTest, TheLadderCanGoToTheWholeProcessGroup) {
     EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{-process, SIGTERM}}));
 }
 
+TEST_F(ServiceTest, ADeathTakesTheRestOfItsGroupAlongWhereThatIsAsked) {
+    make({.kill_group_after_death = true});
+    service->start();
+    const pid_t first = pid();
+    processes.exits(first, 1);
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{-first, SIGKILL}}));
+    advance(60'000);
+    processes.signals.clear();
+    service->stop(Deadline::never());
+    processes.exits(pid(), 0);
+    EXPECT_TRUE(processes.signals.empty()) << "what ends because it was asked to ends by itself";
+}
+
+TEST_F(ServiceTest, ADeathLeavesItsGroupAloneOtherwise) {
+    make({});
+    service->start();
+    processes.exits(pid(), 1);
+    EXPECT_TRUE(processes.signals.empty());
+}
+
 TEST_F(ServiceTest, AStopBeforeTheFirstStartChangesNothing) {
     make({});
     service->stop(Deadline::after(*clock, ms(100)));
