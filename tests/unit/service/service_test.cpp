@@ -167,16 +167,18 @@ TEST_F(ServiceTest, TheLadderCanGoToTheWholeProcessGroup) {
 }
 
 TEST_F(ServiceTest, ADeathTakesTheRestOfItsGroupAlongWhereThatIsAsked) {
-    make({.kill_group_after_death = true});
+    make({.stop_ladder = {{SIGTERM, ms(1000)}}, .kill_group_after_death = true});
     service->start();
     const pid_t first = pid();
     processes.exits(first, 1);
     EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{-first, SIGKILL}}));
     advance(60'000);
     processes.signals.clear();
-    service->stop(Deadline::never());
-    processes.exits(pid(), 0);
-    EXPECT_TRUE(processes.signals.empty()) << "what ends because it was asked to ends by itself";
+    const pid_t second = pid();
+    service->stop(Deadline::after(*clock, ms(5'000)));
+    processes.exits(second, 0);
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{second, SIGTERM}}))
+        << "what was asked to end may leave children that are about to end, too";
 }
 
 TEST_F(ServiceTest, ADeathLeavesItsGroupAloneOtherwise) {
