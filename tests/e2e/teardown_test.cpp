@@ -217,7 +217,8 @@ TEST_F(Uninterruptible, BeyondTheBudgetTheEndIsToldInTime) {
     {
         Freezer freezer;
         ASSERT_TRUE(freezer.ready());
-        const Container container(dind({"-v", freezer.mount() + ":/frozen"}, kSleep));
+        const Container container(
+            dind({"-v", freezer.mount() + ":/frozen"}, {"--stop-timeout=4s", "--", "sleep", "600"}));
         get_stuck(container, freezer);
         ASSERT_FALSE(HasFatalFailure());
         ASSERT_TRUE(run_command({"docker", "kill", "--signal=TERM", container.name()}).ok());
