@@ -163,6 +163,11 @@ RouteMatch match_route(std::string_view method, const std::vector<std::string>& 
     return {};
 }
 
+BodyUse body_use(const Route& route, const Query& query) {
+    const bool pull = route.handler == create_image && query.has("fromImage");
+    return pull ? BodyUse::None : route.body;
+}
+
 Result<Query> allowed_query(const Route& route, const Query& query) {
     Query out;
     if (query.items().empty()) return out;
