@@ -229,13 +229,33 @@ void image_stream(Broker& broker, const ExchangePtr& exchange) {
                        });
 }
 
+// Without the header the engine takes credentials from the body; here they always go into the header.
+std::optional<Headers> push_headers(const ExchangePtr& exchange) {
+    auto headers = exchange->passed_headers();
+    auto body = body_object(exchange);
+    if (!body) return {};
+    if (headers.has("X-Registry-Auth") || exchange->body.empty()) return headers;
+    json::object credentials;
+    for (const char* field :
+         {"username", "password", "auth", "email", "serveraddress", "identitytoken", "registrytoken"}) {
+        if (const auto* value = body->if_contains(field); value != nullptr && value->is_string())
+            credentials[field] = *value;
+    }
+    headers.add("X-Registry-Auth", base64_url(to_text(credentials)));
+    return headers;
+}
+
 // What is pushed is the tag; if another agent has moved it since, it is put back first.
 void push_image(Broker& broker, const ExchangePtr& exchange) {
+    const auto headers = push_headers(exchange);
+    if (!headers) return;
     const std::string tag(exchange->query.get("tag"));
     const auto reference = tag.empty() ? with_tag(exchange->name) : exchange->name + ":" + tag;
-    const auto push = [exchange] {
-        exchange->relay(exchange->plan(
-            exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push")));
+    const auto push = [exchange, headers] {
+        auto plan = exchange->plan(
+            exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push"));
+        plan.request.headers = *headers;
+        exchange->relay(std::move(plan));
     };
     with_visible_image(broker, exchange, reference, MissingImage::LeaveToEngine,
                        [&broker, exchange, reference, push](const std::optional<json::object>& image) {

@@ -70,7 +70,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/images/{name...}/get", image_stream, None, "platform"},
     {"GET", "/images/{name...}/json", inspect_image, None, "manifests platform"},
     {"GET", "/images/{name...}/history", image_stream, None, "platform"},
-    {"POST", "/images/{name...}/push", push_image, None, "tag platform", true},
+    {"POST", "/images/{name...}/push", push_image, Json, "tag platform", true},
     {"POST", "/images/{name...}/tag", tag_image, None, "repo tag", true},
     {"DELETE", "/images/{name...}", remove_image, None, "force noprune platforms", true},
     {"GET", "/distribution/{name...}/json", pass_through},

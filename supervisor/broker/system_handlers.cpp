@@ -63,6 +63,8 @@ bool is_own_event(Broker& broker, const json::object& event) {
     if (text_of(*attributes, kAgentLabel) == broker.owner().agent_id) return true;
     const auto type = text_of(event, "Type");
     const auto id = text_of(*actor, "ID");
+    // Of a built-in network, for example: an own container joins it or leaves it.
+    if (broker.ledger().ever_owned(text_of(*attributes, "container"))) return true;
     if (type == "container" || type == "network") return broker.ledger().ever_owned(id);
     if (type == "volume") return id.starts_with(broker.names().prefix()) || broker.ledger().ever_owned(id);
     if (type == "image")

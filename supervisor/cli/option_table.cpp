@@ -147,7 +147,7 @@ Store log_format() {
     };
 }
 
-constexpr Choice<bool> kYesOrNo[] = {{"no", false}, {"yes", true}};
+constexpr Choice<bool> kOnOrOff[] = {{"on", true}, {"off", false}};
 constexpr Choice<Mode> kModes[] = {
     {"auto", Mode::Auto}, {"dind", Mode::Dind}, {"dood", Mode::Dood}, {"plain", Mode::Plain}};
 constexpr Choice<Shell> kShells[] = {{"no", Shell::No}, {"go", Shell::AsAgent}, {"root", Shell::AsRoot}};
@@ -289,9 +289,9 @@ std::vector<Option> broker_options() {
         {"broker-max-pids", "GOCD_DOCKER_MAX_PIDS", "NUMBER", "none", "Broker (DooD)",
          "how many processes one container of a job may have",
          parsed(&Config::broker, &B::max_pids, parse_count)},
-        {"broker-keep-images", "GOCD_DOCKER_KEEP_IMAGES", "no|yes", "no", "Broker (DooD)",
+        {"broker-keep-images", "GOCD_DOCKER_KEEP_IMAGES", "on|off", "off", "Broker (DooD)",
          "images that a job built stay until the agent ends, instead of going with the job",
-         choice(&Config::broker, &B::keep_images, kYesOrNo)},
+         choice(&Config::broker, &B::keep_images, kOnOrOff)},
     };
 }
 

@@ -189,6 +189,16 @@ TEST_F(Rewriting, LoadedArchivesDoNotMoveSharedTags) {
     EXPECT_TRUE(ledger.image("fresh:1")->made);
 }
 
+TEST_F(Rewriting, CredentialsForAPushGoIntoTheHeader) {
+    replies = {{"/push", Harness::json_reply("{}")},
+               {"/images/", Harness::json_reply(R"({"Id":"sha256:1"})")}};
+    EXPECT_THAT(ask("POST /images/mine/push", R"({"username":"u","tag":"x"})"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(last(), HasSubstr("X-Registry-Auth: " + base64_url(R"({"username":"u"})") + "\r\n"));
+    EXPECT_TRUE(last().ends_with("\r\n\r\n"));
+    EXPECT_THAT(ask("POST /images/mine/push"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(last(), Not(HasSubstr("X-Registry-Auth")));  // the engine asks for it
+}
+
 TEST_F(Rewriting, ContainerNamesAreCheckedBeforeAPrefixHidesWhatIsWrongWithThem) {
     for (const char* name : {"-x", "_x", ".x", "a%20b", "a%2Fb", "x", "%C3%A9e", "a%0Ab"}) {
         EXPECT_THAT(ask("POST /containers/create?name=" + std::string(name), R"({"Image":"x"})"),
@@ -287,9 +297,13 @@ TEST_F(Rewriting, EventsOfOthersAreLeftOut) {
     line(R"({"Type":"network","Actor":{"ID":")" + kNet + R"(","Attributes":{"name":")" + hidden("app") +
          R"("}}})");
     line(R"({"Type":"volume","Actor":{"ID":"foreign","Attributes":{}}})");
+    line(R"({"Type":"network","Action":"joined","Actor":{"ID":"bridge","Attributes":{"container":")" + kId +
+         R"("}}})");
+    line(R"({"Type":"network","Action":"theirs","Actor":{"ID":"bridge","Attributes":{"container":"b"}}})");
     harness.settle();
-    EXPECT_THAT(client.received(), AllOf(HasSubstr(R"("name":"web")"), HasSubstr(R"("name":"app")"),
-                                         Not(HasSubstr("theirs")), Not(HasSubstr("foreign"))));
+    EXPECT_THAT(client.received(),
+                AllOf(HasSubstr(R"("name":"web")"), HasSubstr(R"("name":"app")"), HasSubstr("joined"),
+                      Not(HasSubstr("theirs")), Not(HasSubstr("foreign"))));
 }
 
 TEST_F(Rewriting, VolumesGoByHiddenNames) {

@@ -143,7 +143,7 @@ TEST(Options, ValuesArriveInTheConfiguration) {
 TEST(Options, TotalsOfTheBrokerArriveInTheEnginesUnits) {
     const auto broker =
         config_of({"--broker-max-containers=7", "--broker-max-memory=2g", "--broker-max-cpus=1.5",
-                   "--broker-max-pids=100", "--broker-keep-images=yes"})
+                   "--broker-max-pids=100", "--broker-keep-images=on"})
             .broker;
     EXPECT_EQ(broker.max_containers, 7U);
     EXPECT_EQ(broker.max_memory, 2ULL << 30U);
