@@ -165,6 +165,7 @@ void AgentPayload::start() {
             log::warn(kComponent, written.error().message());
     }
     if (choice_.mode == agent::LaunchMode::Direct) {
+        events_.reached("fetch start");
         fetcher_->start();
     }
     run_next_hook();
