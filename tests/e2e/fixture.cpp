@@ -137,6 +137,33 @@ StubServer::~StubServer() {
     fs::remove_all(folder_, ignored);
 }
 
+FileServer::FileServer(const std::string& folder) {
+    const std::string log = folder + ".log";
+    std::string program =
+        "import functools, http.server as h\n"
+        "s = h.ThreadingHTTPServer(('0.0.0.0', 0), functools.partial(h.SimpleHTTPRequestHandler, "
+        "directory='" +
+        folder + "'))\nprint(s.server_port, flush=True)\ns.serve_forever()\n";
+    char python[] = "python3";
+    char option[] = "-c";
+    char* argv[] = {python, option, program.data(), nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawnp(&pid_, python, &actions, nullptr, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    std::string port;
+    eventually([&] { return static_cast<bool>(std::ifstream(log) >> port); }, seconds(20));
+    url_ = "http://" + host_address() + ":" + port;
+}
+
+FileServer::~FileServer() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+}
+
 std::string StubServer::record() const {
     return file_text(folder_ + "/record");
 }

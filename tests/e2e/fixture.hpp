@@ -65,6 +65,20 @@ class StubServer {
     pid_t pid_ = -1;
 };
 
+// The files of a folder over HTTP, for builds and containers on this machine's engine; ended with the test.
+class FileServer {
+  public:
+    explicit FileServer(const std::string& folder);
+    FileServer(const FileServer&) = delete;
+    FileServer& operator=(const FileServer&) = delete;
+    ~FileServer();
+    [[nodiscard]] const std::string& url() const { return url_; }
+
+  private:
+    pid_t pid_ = -1;
+    std::string url_;
+};
+
 class EndToEnd : public ::testing::Test {
   protected:
     void SetUp() override;
