@@ -27,10 +27,6 @@ constexpr Milliseconds kQuick{60'000};
 const proc::BackoffPolicy kRestart{Milliseconds(500), Milliseconds(30'000), 1'000'000, Milliseconds(600'000),
                                    Milliseconds(60'000)};
 
-tl::unexpected<Failure> failure(int exit_code, Error error) {
-    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
-}
-
 service::Spec spec_of(const std::string& name, bool group) {
     service::Spec spec;
     spec.name = name;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/environment.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "broker/policy.hpp"
@@ -92,7 +93,8 @@ Result<broker::Config> BrokerService::make_config() const {
     config.policy = policy_text_;
     config.agent_id = context_.config.broker.agent_name;
     if (config.agent_id.empty())
-        config.agent_id = variable(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
+        config.agent_id =
+            agent::variable_or_empty(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
     config.agent_id_is_guess = config.agent_id.empty();
     if (config.agent_id_is_guess) config.agent_id = trim(sys::read_file_or("/proc/sys/kernel/hostname"));
     if (place_.mode == broker::Mode::Dind) config.cgroup_parent = "/containers";

@@ -51,9 +51,6 @@ void join(proc::ChildPlan& plan, const host::CgroupPlacement& placement) {
 }  // namespace
 
 tl::expected<void, Failure> Dind::prepare() {
-    const auto failure = [](int code, const Error& error) {
-        return tl::unexpected<Failure>(Failure{code, error});
-    };
     auto plan = DindPlan::read(context_.config);
     if (!plan) return failure(kExitUsage, plan.error());
     plan_ = std::move(*plan);

@@ -18,10 +18,6 @@
 namespace supervisor::cli {
 namespace {
 
-tl::unexpected<Failure> failure(int exit_code, Error error) {
-    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
-}
-
 // Keeps a stream flowing that was full for a while: watched only as long as something waits to be written.
 void keep_flushing(loop::EventLoop& loop, loop::Watch& watch, LineWriter& stream) {
     if (!stream.pending()) return watch.reset();

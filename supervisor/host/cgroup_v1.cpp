@@ -47,6 +47,8 @@ class Version1 final : public CgroupManager {
   private:
     Result<> make_writable() const;
     void mount_missing();
+    void mount_one(const UnmountedHierarchy& hierarchy);
+    void hide_unscoped();
     Result<> make_group_everywhere(const CgroupGroup& group);
     const CgroupHierarchy* hierarchy_with(std::string_view controller) const;
     // The hierarchy whose member lists are used to find processes.
@@ -77,6 +79,7 @@ std::string parent_of(const std::string& path) {
 
 Result<> Version1::apply() {
     if (layout_.make_writable) SUPERVISOR_TRY(make_writable());
+    hide_unscoped();
     mount_missing();
     if (layout_.hierarchies.empty()) return fail("no cgroup hierarchy is mounted");
     for (const auto& group : layout_.groups) {
@@ -96,23 +99,39 @@ Result<> Version1::make_writable() const {
     return {};
 }
 
+// runc makes a group in every hierarchy that it sees mounted.
+void Version1::hide_unscoped() {
+    for (const auto& mount_point : layout_.hide) {
+        if (::umount2(mount_point.c_str(), MNT_DETACH) != 0)
+            warnings_.push_back(
+                system_error("unmount the machine's own cgroup hierarchy", mount_point).message());
+    }
+}
+
 // What cannot be mounted is only a warning: another place may hold that hierarchy with other options.
 void Version1::mount_missing() {
-    for (const auto& controllers : layout_.mount_missing) {
-        const std::string target = std::string(kTop) + "/" + directory_name(controllers);
-        const std::string options = controllers.starts_with("name=") ? "none," + controllers : controllers;
-        if (auto made = sys::make_directories(target); !made) {
-            warnings_.push_back(made.error().message());
-            continue;
-        }
-        if (::mount("cgroup", target.c_str(), "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) !=
-            0) {
-            warnings_.push_back(
-                system_error("mount cgroup hierarchy " + controllers + " at", target).message());
-            continue;
-        }
-        mounted_.push_back(target);
+    for (const auto& hierarchy : layout_.mount_missing) mount_one(hierarchy);
+}
+
+// A fresh mount shows the whole machine's hierarchy; our part of it goes on top, so that nobody makes groups
+// outside of it.
+void Version1::mount_one(const UnmountedHierarchy& hierarchy) {
+    const auto& controllers = hierarchy.controllers;
+    const std::string target = std::string(kTop) + "/" + directory_name(controllers);
+    const std::string options = controllers.starts_with("name=") ? "none," + controllers : controllers;
+    if (auto made = sys::make_directories(target); !made) return warnings_.push_back(made.error().message());
+    if (::mount("cgroup", target.c_str(), "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) != 0) {
+        return warnings_.push_back(
+            system_error("mount cgroup hierarchy " + controllers + " at", target).message());
     }
+    mounted_.push_back(target);
+    const std::string ours = target + hierarchy.own_path;
+    if (hierarchy.own_path == "/" || !sys::is_directory(ours)) return;
+    if (::mount(ours.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0)
+        mounted_.push_back(target);
+    else
+        warnings_.push_back(
+            system_error("mount our part of cgroup hierarchy " + controllers + " at", target).message());
 }
 
 Result<> Version1::make_group_everywhere(const CgroupGroup& group) {

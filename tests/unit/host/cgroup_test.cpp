@@ -285,5 +285,11 @@ TEST(OomVictimTest, ThePathBeginsWithOurGroup) {
     EXPECT_EQ(path_from("/docker/x/agents", "agent"), "");
 }
 
+TEST(GroupError, B12_NoRoomForMoreNamesWhatFillsIt) {
+    EXPECT_THAT(group_error(ENOSPC, "/sys/fs/cgroup/memory/engine").message(),
+                ::testing::HasSubstr("groups without processes"));
+    EXPECT_THAT(group_error(EACCES, "/g").message(), ::testing::Not(::testing::HasSubstr("room")));
+}
+
 }  // namespace
 }  // namespace supervisor::host
