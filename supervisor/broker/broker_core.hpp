@@ -83,6 +83,8 @@ class Broker : public SessionOwner {
     void learn_version(const Reply& reply);
     void learn_self(std::vector<std::string> candidates);
     void learn_from_inspect(const json::object& self);
+    void call_itself(std::string agent_id);
+    SweepScope own_scope(SweepScope::Kind kind) const;
     void start_listening();
     void sweep_orphans();
     void read_containers(const Reply& reply);

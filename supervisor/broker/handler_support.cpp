@@ -20,6 +20,26 @@ Result<std::vector<std::string>> filter_values(const json::value& value) {
     return out;
 }
 
+// The strings of a list in a successful answer: what a prune removed.
+std::vector<std::string> strings_in(const Reply& reply, std::string_view member) {
+    std::vector<std::string> out;
+    const auto parsed = reply.status == 200 ? parsed_body(reply) : std::nullopt;
+    if (!parsed || !parsed->is_object()) return out;
+    const auto* list = parsed->as_object().if_contains(member);
+    if (list == nullptr || !list->is_array()) return out;
+    for (const auto& element : list->as_array()) {
+        if (element.is_string()) out.emplace_back(element.as_string());
+    }
+    return out;
+}
+
+void set_filters(const ExchangePtr& exchange, const Filters& filters) {
+    if (filters.empty())
+        exchange->query.remove("filters");
+    else
+        exchange->query.set("filters", to_query_value(filters));
+}
+
 }  // namespace
 
 void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
@@ -61,6 +81,66 @@ void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::strin
     });
 }
 
+void show_object(Broker& broker, const ExchangePtr& exchange, const std::string& path,
+                 std::function<void(json::object&)> change) {
+    UpstreamRequest request{"GET", exchange->upstream_path(path), exchange->passed_headers(), {}};
+    exchange->call(std::move(request), [&broker, exchange, change = std::move(change)](Reply reply) {
+        auto parsed = parsed_body(reply);
+        if (reply.status == 200 && parsed && parsed->is_object()) {
+            change(parsed->as_object());
+            reply.body = to_text(*parsed) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+void list_named(Broker& broker, const ExchangePtr& exchange, std::string_view member,
+                std::function<bool(json::object& element, const std::string& name)> visible) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    const NamePatterns patterns(*filters);
+    set_filters(exchange, *filters);
+    const auto shown = [&broker, patterns, visible = std::move(visible)](json::value& element) {
+        if (!element.is_object()) return false;
+        auto& object = element.as_object();
+        const auto name = text_of(object, "Name");
+        if (!visible(object, name)) return false;
+        hide_owner_labels(object);
+        return patterns.empty() || patterns.match(broker.shown(name));
+    };
+    UpstreamRequest request{
+        "GET", exchange->upstream_path(exchange->route->pattern), exchange->passed_headers(), {}};
+    exchange->call(std::move(request), [&broker, exchange, member, shown](Reply reply) {
+        auto parsed = parsed_body(reply);
+        auto* list = reply.status != 200 || !parsed ? nullptr
+                     : member.empty()               ? &*parsed
+                     : parsed->is_object()          ? parsed->as_object().if_contains(member)
+                                                    : nullptr;
+        if (list != nullptr && list->is_array()) {
+            json::array kept;
+            for (auto& element : list->as_array()) {
+                if (shown(element)) kept.push_back(std::move(element));
+            }
+            *list = std::move(kept);
+            reply.body = to_text(*parsed) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+void prune_own(Broker& broker, const ExchangePtr& exchange, std::string_view member,
+               std::function<void(const std::string&)> forget) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    add_owner(*filters, broker.owner());
+    set_filters(exchange, *filters);
+    call_and_show(broker, exchange, std::string(exchange->route->pattern), {},
+                  [member, forget = std::move(forget)](const Reply& reply) {
+                      if (!forget) return;
+                      for (const auto& deleted : strings_in(reply, member)) forget(deleted);
+                  });
+}
+
 std::optional<json::object> body_object(const ExchangePtr& exchange) {
     auto parsed = parse_guarded(exchange->body);
     if (!parsed) {
@@ -72,6 +152,9 @@ std::optional<json::object> body_object(const ExchangePtr& exchange) {
         exchange->deny({400, "json", "invalid JSON body: not an object"});
         return {};
     }
+    // Some clients send their query in the body too, where the engine does not look for it.
+    for (const auto key : split_words(exchange->route->query))
+        parsed->as_object().erase(key.ends_with('*') ? key.substr(0, key.size() - 1) : key);
     return std::move(parsed->as_object());
 }
 
@@ -91,18 +174,6 @@ bool is_object_name(std::string_view name) {
 std::string invalid_container_name(std::string_view name) {
     return "Invalid container name (" + printable(name, 200) +
            "), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
-}
-
-std::vector<std::string> strings_in(const Reply& reply, std::string_view member) {
-    std::vector<std::string> out;
-    const auto parsed = reply.status == 200 ? parsed_body(reply) : std::nullopt;
-    if (!parsed || !parsed->is_object()) return out;
-    const auto* list = parsed->as_object().if_contains(member);
-    if (list == nullptr || !list->is_array()) return out;
-    for (const auto& element : list->as_array()) {
-        if (element.is_string()) out.emplace_back(element.as_string());
-    }
-    return out;
 }
 
 void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,

@@ -32,6 +32,8 @@ service::Spec spec_of(const std::string& name, bool group) {
     spec.name = name;
     spec.restart = kRestart;
     spec.signal_group = group;
+    // A JVM that its bootstrapper left behind would hold the working directory against the next one.
+    spec.kill_group_after_death = true;
     spec.stop_ladder = {{SIGTERM, Milliseconds(60'000)}};  // the deadline of the stop cuts this short
     return spec;
 }
@@ -159,6 +161,7 @@ void AgentPayload::start() {
             log::warn(kComponent, written.error().message());
     }
     if (choice_.mode == agent::LaunchMode::Direct) {
+        events_.reached("fetch start");
         fetcher_->start();
     }
     run_next_hook();

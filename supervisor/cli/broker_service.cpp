@@ -94,8 +94,15 @@ Result<broker::Config> BrokerService::make_config() const {
     if (config.agent_id.empty())
         config.agent_id =
             agent::variable_or_empty(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
-    if (config.agent_id.empty()) config.agent_id = trim(sys::read_file_or("/proc/sys/kernel/hostname"));
+    config.agent_id_is_guess = config.agent_id.empty();
+    if (config.agent_id_is_guess) config.agent_id = trim(sys::read_file_or("/proc/sys/kernel/hostname"));
     if (place_.mode == broker::Mode::Dind) config.cgroup_parent = "/containers";
+    const auto& asked = context_.config.broker;
+    config.keep_images = asked.keep_images;
+    config.limits.containers = asked.max_containers;
+    config.limits.memory = asked.max_memory;
+    config.limits.nano_cpus = asked.max_nano_cpus;
+    config.limits.pids = asked.max_pids;
     return config;
 }
 
@@ -223,6 +230,11 @@ void BrokerService::end_process() {
     stop_timer_.cancel();
     if (service_->state() == service::State::Stopped) return changed(service::State::Stopped);
     service_->stop(stop_deadline_);
+}
+
+bool BrokerService::offers_buildkit() const {
+    const auto policy = broker::Policy::parse(policy_text_);
+    return policy && policy->allows(broker::Permission::BuildKit);
 }
 
 void BrokerService::describe(StatusModel& model) const {

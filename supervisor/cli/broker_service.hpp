@@ -36,6 +36,8 @@ class BrokerService {
     void job_finished();
 
     bool ready() const { return service_ && service_->state() == service::State::Ready; }
+    // The policy lets clients build with BuildKit.
+    bool offers_buildkit() const;
     void describe(StatusModel& model) const;
     // After the end: the socket file.
     void remove_socket();

@@ -77,6 +77,7 @@ Supervisor::Outcome Supervisor::set_up_loop() {
     if (!loop) return failure(kExitInternal, loop.error());
     loop_ = std::move(*loop);
     loop_->set_idle_hook([this] {
+        refill_memory_reserve();
         keep_flushing(*loop_, output_watch_, log::output_stream());
         keep_flushing(*loop_, error_watch_, log::error_stream());
     });
