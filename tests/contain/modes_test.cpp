@@ -34,6 +34,7 @@ class ModesTest : public testing::Test {
         EXPECT_TRUE(started) << (started ? "" : started.error().message());
         if (!started) return {};
         if (build) {
+            EXPECT_EQ(engine.docker({"images", "-q", "marks"}).text, "") << "kept apart";
             (void)sys::replace_file(engine.work_directory() + "/Dockerfile", kMarks, 0644);
             const auto built = engine.as_job("DOCKER_BUILDKIT=0 docker build -q -t marks .");
             EXPECT_EQ(built.status, 0) << built.text;
@@ -59,8 +60,8 @@ class ModesTest : public testing::Test {
         "[ -e /changed ] || { touch /changed; rm -r /d/sub; mkdir /d/sub; echo new >/d/sub/new; "
         "rm /e/hard /f; mkdir /f; chown 5:6 /f; }; ";
     static inline const std::string kList =
-        "cd /; own='( -path ./proc -o -path ./sys -o -path ./dev -o -path ./etc/hosts -o -path "
-        "./etc/hostname -o -path ./etc/resolv.conf ) -prune -o'; "
+        "cd /; own='( -path ./proc -o -path ./sys -o -path ./dev -o -path ./bin -o -path ./etc/hosts -o "
+        "-path ./etc/hostname -o -path ./etc/resolv.conf ) -prune -o'; "
         "{ find . $own -type d -exec stat -c '%F %u:%g %a %n' {} +; "
         "find . $own ! -type d -exec stat -c '%F %u:%g %a %h %s %N' {} +; "
         "find . $own -type f -exec md5sum {} +; } | sort";
@@ -71,22 +72,18 @@ class ModesTest : public testing::Test {
 
 TEST_F(ModesTest, ChangingBackAndForthKeepsEachModesImages) {
     const auto contained = tree(ContainmentRequest::Userns, true);
-    for (const char* line :
-         {"directory 33:44 2750 ./d/g\n", "directory 0:0 1777 ./e/sticky\n", "fifo 0:0 600 1 0 './e/pipe'\n",
-          "regular file 1000650000:7 644 2 5 './e/keep'\n", "regular file 0:0 644 1 11 './f'\n", "kept:\n",
-          "directory 5:6 755 ./f\n", "regular file 1000650000:7 644 1 5 './e/keep'\n"}) {
+    for (const char* line : {"directory 33:44 2750 ./d/g\n", "directory 0:0 1777 ./e/sticky\n",
+                             "fifo 0:0 600 1 0 ./e/pipe\n", "regular file 1000650000:7 644 2 5 ./e/keep\n",
+                             "regular file 0:0 644 1 11 ./f\n", "kept:\n", "directory 5:6 755 ./f\n"}) {
         EXPECT_THAT(contained, testing::HasSubstr(line));
     }
     for (const char* gone :
-         {"./d/f'", "./d/link", "./d/sub/s'", "./d/sub/deep", "./e/gone", "./f/file", "passwd'"})
+         {"./d/f\n", "./d/link", "./d/sub/s\n", "./d/sub/deep", "./e/gone", "./f/file", "passwd"})
         EXPECT_THAT(contained, testing::Not(testing::HasSubstr(gone)));
-    EXPECT_THAT(tree(ContainmentRequest::Off, false), testing::HasSubstr("nable to find image"))
-        << "kept apart";
     EXPECT_EQ(tree(ContainmentRequest::Off, true), contained);
     EXPECT_EQ(tree(ContainmentRequest::Userns, false), contained);
     EXPECT_EQ(tree(ContainmentRequest::Caps, false), contained) << "caps opens what off has made";
     EXPECT_EQ(tree(ContainmentRequest::Userns, false), contained);
-    EXPECT_EQ(tree(ContainmentRequest::Off, false), contained);
 }
 
 TEST_F(ModesTest, DevicesAreThereWhenAskedFor) {

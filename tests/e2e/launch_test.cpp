@@ -186,9 +186,11 @@ TEST_F(LaunchFiles, ThatWereDamagedAreRightAgainAtTheNextStart) {
     const StubServer server({});
     Container container(dind(without_engine(server)));
     ASSERT_TRUE(server.wait_for_record("get_cookie", seconds(60))) << container.logs();
-    container.exec({"sh", "-c",
-                    "cd /go-working-dir && mkdir -p data/deps-left && rm -f agent.jar tfs-impl.jar && "
-                    "echo damaged >agent.jar && pkill -9 java"});
+    const auto damaged = container.exec_as(
+        "go", {"sh", "-c",
+               "cd /go-working-dir && mkdir -p data/deps-left && rm -f agent.jar tfs-impl.jar && "
+               "echo damaged >agent.jar && pkill -9 java"});
+    ASSERT_TRUE(damaged.ok()) << damaged.text();
     const auto cookies = [&] { return count(server.record(), "\"event\":\"get_cookie\""); };
     EXPECT_TRUE(eventually([&] { return cookies() == 2; }, seconds(30)))
         << server.record() << container.logs();

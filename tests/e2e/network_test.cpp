@@ -42,11 +42,12 @@ std::string ipv6_of(const std::string& container) {
 // between two inner containers.
 TEST_F(OuterNetwork, Ipv6PassesWhereTheOuterSideHasIt) {
     const Network network("six", {"--ipv6", "--subnet", "fd66:67:68::/64"});
-    const std::string serve =
-        "mkdir -p /www && echo $word >/www/page && exec httpd -f -p \"[::]:80\" -h /www";
-    Container server({.options = {"--network", network.name(), "-e", "word=outer"},
+    const auto serve = [](const std::string& word) {
+        return "mkdir -p /www && echo " + word + " >/www/page && exec httpd -f -p \"[::]:80\" -h /www";
+    };
+    Container server({.options = {"--network", network.name()},
                       .image = "inner-busybox:test",
-                      .command = {"sh", "-c", serve},
+                      .command = {"sh", "-c", serve("outer")},
                       .name_hint = "server"});
     ASSERT_EQ(server.start_failure(), "");
     Container agent(dind({"--network", network.name()}, {"--", "sleep", "600"}));
@@ -66,10 +67,9 @@ TEST_F(OuterNetwork, Ipv6PassesWhereTheOuterSideHasIt) {
     EXPECT_EQ(job("curl -sSg 'http://[" + outer + "]/page'").out, "outer\n") << agent.logs();
     const auto host_network = box("--network=host", outer + " 80");
     EXPECT_EQ(host_network.out, "outer\n") << host_network.text();
-    job("docker network create --ipv6 --subnet fd77:78:79::/64 six; docker run -d --name web --network six "
-        "-p "
-        "8080:80 -e word=inner inner-busybox:test sh -c '" +
-        serve + "'");
+    job("docker network create --ipv6 --subnet fd77:78:79::/64 six; "
+        "docker run -d --name web --network six -p 8080:80 inner-busybox:test sh -c '" +
+        serve("inner") + "'");
     const auto inner =
         trimmed(job("docker inspect -f '{{.NetworkSettings.Networks.six.GlobalIPv6Address}}' web").out);
     ASSERT_THAT(inner, HasSubstr("fd77:78:79:"));
