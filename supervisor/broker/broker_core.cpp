@@ -1,5 +1,7 @@
 #include "broker/broker_core.hpp"
 
+#include <cerrno>
+
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "sys/files.hpp"
@@ -55,7 +57,21 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
     if (config_.ledger_fd >= 0) ledger_.keep_in(config_.ledger_fd);
     if (config_.audit_fd >= 0) audit_.emplace(config_.audit_fd);
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
-    if (config_.mounts) mounts_ = MountTable(*config_.mounts, protected_paths(config_, *config_.mounts));
+    if (config_.mounts) mounts_ = mount_table(*config_.mounts);
+}
+
+MountTable Broker::mount_table(std::vector<Mount> mounts) {
+    auto kept = protected_paths(config_, mounts);
+    return {std::move(mounts), std::move(kept), [this](const std::string& path) { return resolve(path); }};
+}
+
+Result<sys::ResolvedPath> Broker::resolve(const std::string& path) {
+    if (known_paths_ != nullptr) {
+        if (const auto known = known_paths_->find(path); known != known_paths_->end()) return known->second;
+    }
+    auto resolved = sys::resolve_path(path);
+    if (!resolved && resolved.error().code() == EACCES) unreachable_path_ = path;
+    return resolved;
 }
 
 // ---- start ----
@@ -124,9 +140,7 @@ void Broker::learn_from_inspect(const json::object& self) {
     // Host names are shared by the replicas of a service and by all who use the host's network.
     if (config_.agent_id_is_guess) call_itself(owner_.container.substr(0, 12));
     if (!config_.mounts) {
-        auto mounts = mounts_from_inspect(self);
-        auto kept = protected_paths(config_, mounts);
-        mounts_ = MountTable(std::move(mounts), std::move(kept));
+        mounts_ = mount_table(mounts_from_inspect(self));
     }
     const auto* host = self.if_contains("HostConfig");
     if (config_.cgroup_parent.empty() && host != nullptr && host->is_object()) {

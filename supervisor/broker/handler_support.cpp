@@ -176,24 +176,46 @@ std::string invalid_container_name(std::string_view name) {
            "), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
 }
 
+namespace {
+
+struct Rewriting {
+    json::object body;
+    Rewrite rewrite;
+    std::function<void(json::object body, RuleScope scope)> then;
+    JobIdentity job;
+    Broker::KnownPaths paths;
+    bool refreshed = false;
+};
+
+void rewrite_now(Broker& broker, const ExchangePtr& exchange, const std::shared_ptr<Rewriting>& task) {
+    constexpr std::size_t kMaxPaths = 64;
+    if (!exchange->alive()) return;
+    auto scope = broker.scope(task->job);
+    scope.api_version = exchange->version;
+    auto body = task->body;
+    broker.use_paths(&task->paths);
+    const auto denial = task->rewrite(scope, body);
+    broker.use_paths(nullptr);
+    const auto path = broker.unreachable_path();
+    if (!denial) return task->then(std::move(body), std::move(scope));
+    if (!path.empty() && task->paths.size() < kMaxPaths) {
+        return broker.ask_path(path, [&broker, exchange, task, path](Result<sys::ResolvedPath> resolved) {
+            task->paths.insert_or_assign(path, std::move(resolved));
+            rewrite_now(broker, exchange, task);
+        });
+    }
+    if (!scope.missing_reference || task->refreshed) return exchange->deny(*denial);
+    task->refreshed = true;
+    broker.refresh([&broker, exchange, task] { rewrite_now(broker, exchange, task); });
+}
+
+}  // namespace
+
 void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
                     std::function<void(json::object body, RuleScope scope)> then) {
     broker.with_job(exchange, [&broker, exchange, body = std::move(body), rewrite = std::move(rewrite),
                                then = std::move(then)](const JobIdentity& job) {
-        auto scope = broker.scope(job);
-        scope.api_version = exchange->version;
-        auto copy = body;
-        auto denial = rewrite(scope, copy);
-        if (!denial) return then(std::move(copy), std::move(scope));
-        if (!scope.missing_reference) return exchange->deny(*denial);
-        broker.refresh([&broker, exchange, body, rewrite, then, job] {
-            if (!exchange->alive()) return;
-            auto again = broker.scope(job);
-            again.api_version = exchange->version;
-            auto fresh = body;
-            if (auto still = rewrite(again, fresh)) return exchange->deny(*still);
-            then(std::move(fresh), std::move(again));
-        });
+        rewrite_now(broker, exchange, std::make_shared<Rewriting>(Rewriting{body, rewrite, then, job, {}}));
     });
 }
 

@@ -11,6 +11,8 @@
 #include "broker/policy.hpp"
 #include "cli/job_identity.hpp"
 #include "sys/files.hpp"
+#include "sys/fs_identity.hpp"
+#include "sys/resolve_path.hpp"
 #include "sys/unix_socket.hpp"
 
 namespace supervisor::cli {
@@ -158,6 +160,8 @@ void BrokerService::received(const broker::protocol::Message& message) {
         context_.events.changed();
     } else if (message.kind == Kind::AskJob) {
         answer_job(message);
+    } else if (message.kind == Kind::AskPath) {
+        answer_path(message);
     } else if (message.kind == Kind::Cleaned) {
         if (message.counts.removed > 0 || message.counts.leftover > 0) {
             context_.events.event("clean-up", std::to_string(message.counts.removed) +
@@ -182,6 +186,18 @@ void BrokerService::answer_job(const broker::protocol::Message& question) {
     const auto job = find_job_identity(question.pid, context_.account.user, context_.account.group);
     broker::protocol::put_identity(answer, job);
     if (!job.empty() && seen_jobs_.insert(job.locator()).second) jobs_.push_back(job);
+    send(answer);
+}
+
+// As the agent's user: what that one cannot reach is nothing that a job may hand on.
+void BrokerService::answer_path(const broker::protocol::Message& question) {
+    auto answer = broker::protocol::make(broker::protocol::Kind::Path, question.serial);
+    const auto identity = sys::FsIdentity::take(context_.account.user, context_.account.group);
+    const auto resolved = sys::resolve_path(broker::protocol::get(question.path));
+    if (identity && resolved && resolved->path.size() < broker::protocol::kPathBytes) {
+        broker::protocol::put(answer.path, resolved->path);
+        answer.pid = resolved->exists ? 1 : 0;
+    }
     send(answer);
 }
 

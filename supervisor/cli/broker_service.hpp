@@ -49,6 +49,7 @@ class BrokerService {
     void listen_to(UniqueFd end);
     void received(const broker::protocol::Message& message);
     void answer_job(const broker::protocol::Message& question);
+    void answer_path(const broker::protocol::Message& question);
     void send(const broker::protocol::Message& message);
     void changed(service::State state);
     void end_process();
