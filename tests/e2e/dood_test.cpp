@@ -91,6 +91,20 @@ TEST_F(Dood, MountsTheJobsOwnFiles) {
 }
 
 // What Testcontainers' Ryuk and docker-in-docker-less nested builds do.
+// `mktemp -d` and the like: the broker's own user cannot look into them.
+TEST_F(Dood, MountsDirectoriesThatAreTheJobsAlone) {
+    const Container agent(dood({"--", "sleep", "600"}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    const auto seen =
+        job(agent,
+            "cd /godata && umask 077 && mkdir -p private/in && echo inside >private/in/a && "
+            "ln -s in private/link && "
+            "docker run --rm -v /godata/private/link:/s inner-busybox:test cat /s/a && "
+            "docker run --rm -v /godata/private/new:/n inner-busybox:test touch /n/b; ls private/new");
+    EXPECT_THAT(seen.out, ::testing::StartsWith("inside\n")) << seen.text() << agent.logs();
+    EXPECT_THAT(seen.out, HasSubstr("b\n")) << seen.text();
+}
+
 TEST_F(Dood, ContainersGetTheBrokersSocketAndNotTheHosts) {
     const test_support::Volume work("dood-work");
     const Container other(dood({"--", "sleep", "600"}));
