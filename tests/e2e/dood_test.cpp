@@ -1,5 +1,6 @@
 // The image without an engine, on the host's engine: what agents see of each other and leave behind.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "e2e/fixture.hpp"
 #include "support/host_snapshot.hpp"
@@ -165,6 +166,8 @@ TEST_F(Dood, TotalsAreKept) {
 TEST_F(Dood, WhatAJobMadeGoesWithTheJob) {
     const StubServer server(
         {"--job",
+         // What a real agent gives to the tasks of a job.
+         "export GO_PIPELINE_NAME=p GO_PIPELINE_COUNTER=1 GO_STAGE_NAME=s GO_STAGE_COUNTER=1 GO_JOB_NAME=j; "
          "docker run -d --name left inner-busybox:test sleep 300 && docker network create left && "
          "docker volume create left && docker run -d -v /anonymous inner-busybox:test sleep 300 && "
          "printf 'FROM inner-busybox:test\\nLABEL x=y\\n' | docker build -t dood-left:1 -"});
