@@ -198,7 +198,8 @@ TEST_F(Dood, ClientsOfTheImageSayTheSameThroughTheBroker) {
     ASSERT_TRUE(docker({"cp", SOURCE_ROOT "/tests/broker/clients", agent.name() + ":/clients"}).ok());
     std::vector<std::string> scripts{"compose.sh"};
     if (::getenv("E2E_FULL") != nullptr)
-        scripts.insert(scripts.end(), {"containers.sh", "images.sh", "networks.sh", "system.sh"});
+        // Not containers.sh: straight to the engine it sees the agent's own container too.
+        scripts.insert(scripts.end(), {"images.sh", "networks.sh", "system.sh"});
     for (const auto& script : scripts) {
         const auto said = [&](const std::string& socket) {
             const auto ran = agent.exec_as(
