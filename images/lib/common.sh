@@ -26,12 +26,23 @@ ensure() {
     "$root/images/packages/install" -- "$2" >/dev/null 2>&1 || die $kFailed "apt-get could not install $2 (for $1)"
 }
 
+# The cause in apt's output: its first complaint, without the remarks of those who called it.
+apt_cause() { # LOG
+    local line
+    line=$(grep -a -m1 '^E: ' "$1" || grep -a -m1 -i 'error' "$1" || tail -1 "$1")
+    case $line in *'is expired'*) line="$line (a mirror that is a snapshot of the past: --snapshot)" ;; esac
+    echo "${line#E: }"
+}
+
 engine_answers() { timeout 20 "$1" version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
 use_engine() {
     local cli
     cli=$(type -P docker || true)
-    if [ -n "$cli" ] && engine_answers "$cli"; then return; fi
+    if [ -n "$cli" ] && engine_answers "$cli"; then
+        refuse_old_engine "$cli"
+        return
+    fi
     if [ -n "${DOCKER_HOST-}" ]; then die $kNoEngine "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST"; fi
     [ "$(id -u)" = 0 ] || die $kNoEngine "no Docker engine answers and only root can start one: start Docker, or run this with sudo"
     local before
@@ -44,14 +55,23 @@ use_engine() {
     private_engine=yes
 }
 
+# BuildKit is in engines since 18.09, whose API is 1.39.
+refuse_old_engine() { # CLI
+    local api
+    api=$("$1" version --format '{{.Server.APIVersion}}' 2>/dev/null) || return 0
+    [[ $api =~ ^1\.[0-9]+$ ]] || return 0
+    [ "${api#1.}" -ge 39 ] || die $kNoEngine "this Docker engine has no BuildKit (its API is $api): 18.09 or later is needed"
+}
+
 # Not every docker CLI can build with BuildKit: one since 23 needs the buildx plugin, an older one has it built in.
 # Sets docker_cli and build_command.
 choose_cli() {
-    local cli major
+    local cli major name
     while read -r cli; do
         if "$cli" buildx version >/dev/null 2>&1; then
-            docker_cli=$cli build_command=("$cli" --context default buildx build --builder default)
-            [ -z "${DOCKER_HOST-}" ] || build_command=("$cli" buildx build --builder default)
+            # The builder of the engine that this CLI talks to has the name of the CLI's context.
+            name=$("$cli" context show 2>/dev/null || "$cli" context inspect -f '{{.Name}}' 2>/dev/null || echo default)
+            docker_cli=$cli build_command=("$cli" buildx build --builder "$name")
             return
         fi
         major=$("$cli" --version | sed -n 's/^Docker version \([0-9]*\).*/\1/p')
@@ -66,37 +86,66 @@ choose_cli() {
     choose_cli again
 }
 
-# The base image: one the engine has, else pulled, else (Debian only) made from a mirror.
+# The base image: one the engine has, else pulled, else made from a mirror.
 use_base() { # IMAGE
-    "$docker_cli" image inspect "$1" >/dev/null 2>&1 && return
-    if [ "$offline" = no ] && timeout 600 "$docker_cli" pull -q "$1" >/dev/null 2>&1; then return; fi
-    make_base "$1"
+    local wanted options=()
+    [ -z "${platform-}" ] || options=(--platform "linux/$platform")
+    wanted=${platform:-$("$docker_cli" version --format '{{.Server.Arch}}')}
+    [ "$("$docker_cli" image inspect -f '{{.Architecture}}' "$1" 2>/dev/null)" != "$wanted" ] || return 0
+    if [ "$offline" = no ] && timeout 600 "$docker_cli" pull -q "${options[@]}" "$1" >/dev/null 2>&1; then return; fi
+    make_base "$1" "$wanted"
 }
 
-make_base() { # IMAGE, such as debian:trixie-slim
-    local suite tar=$cache/base/${1//[:\/]/-}.tar
+# Names of Ubuntu's releases, as its mirrors have them.
+ubuntu_suite() { # TAG
     case $1 in
-        debian:*-slim) suite=${1#debian:} suite=${suite%-slim} ;;
-        debian:*) suite=${1#debian:} ;;
-        *) die $kMissingInput "the base image $1 is not here and cannot be pulled (only Debian's can be made from a mirror)" ;;
+        24.04) echo noble ;;
+        25.04) echo plucky ;;
+        25.10) echo questing ;;
+        *) echo "$1" ;;
     esac
-    if [ ! -e "$tar" ]; then
-        [ "$(id -u)" = 0 ] || die $kMissingInput "the base image $1 cannot be pulled; making it needs root: run this with sudo"
-        ensure mmdebstrap mmdebstrap
-        note "$1 cannot be pulled: making it with mmdebstrap"
-        mkdir -p "$cache/base"
-        local mirrors=()
-        [ -z "$mirror" ] || mirrors=("$mirror")
-        # shellcheck disable=SC2016
-        mmdebstrap --quiet --format=tar --variant=minbase --include=ca-certificates \
-            --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-            --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-            --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
-            --customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*' \
-            "$suite" "$tar.new" "${mirrors[@]}" </dev/null >"$cache/base/log" 2>&1 ||
-            { rm -f "$tar.new"; die $kFailed "mmdebstrap could not make $1: $(grep -m1 -E '^E:|error' "$cache/base/log" || tail -1 "$cache/base/log")"; }
-        mv "$tar.new" "$tar"
-    fi
-    "$docker_cli" import --change 'CMD ["bash"]' "$tar" "$1" >/dev/null 2>"$cache/base/log" ||
+}
+
+make_base() { # IMAGE, such as debian:trixie-slim; ARCHITECTURE
+    local suite options=() sources=() import=() tar=$cache/base/${1//[:\/]/-}${platform:+-$platform}.tar
+    case $1 in
+        debian:*) suite=${1#debian:} suite=${suite%-slim} sources=("$mirror") ;;
+        ubuntu:*) suite=$(ubuntu_suite "${1#ubuntu:}") ;;
+        *) die $kMissingInput "the base image $1 is not here and cannot be pulled (only Debian's and Ubuntu's can be made from a mirror)" ;;
+    esac
+    if [ ! -e "$tar" ]; then run_mmdebstrap "$1" "$suite" "$2" "$tar"; fi
+    [ -z "${platform-}" ] || import=(--platform "linux/$2")
+    "$docker_cli" import "${import[@]}" --change 'CMD ["bash"]' "$tar" "$1" >/dev/null 2>"$cache/base/log" ||
         die $kFailed "docker import of $tar failed: $(tail -1 "$cache/base/log")"
+}
+
+# Sets sources. Debian's mmdebstrap knows no mirror of Ubuntu.
+ubuntu_sources() { # SUITE ARCHITECTURE
+    local url=$mirror part
+    [ "$2" = amd64 ] || url=${url:-http://ports.ubuntu.com/ubuntu-ports}
+    for part in "" -updates -security; do
+        sources+=("deb ${url:-http://archive.ubuntu.com/ubuntu} $1$part main universe")
+    done
+    [ -e /usr/share/keyrings/ubuntu-archive-keyring.gpg ] || [ -e /etc/apt/trusted.gpg.d/ubuntu-keyring-2018-archive.gpg ] ||
+        die $kMissingInput "the base image $base cannot be pulled; making it needs Ubuntu's keys: put its ubuntu-archive-keyring.gpg into /usr/share/keyrings"
+}
+
+run_mmdebstrap() { # IMAGE SUITE ARCHITECTURE TAR; uses options and sources
+    [ "$offline" = no ] || [ -n "$mirror" ] || die $kMissingInput "--offline: the base image $1 is not here, and without --mirror it cannot be made"
+    [ "$(id -u)" = 0 ] || die $kMissingInput "the base image $1 cannot be pulled; making it needs root: run this with sudo"
+    [[ $1 != ubuntu:* ]] || ubuntu_sources "$2" "$3"
+    ensure mmdebstrap mmdebstrap
+    note "$1 cannot be pulled: making it with mmdebstrap"
+    mkdir -p "$cache/base"
+    [ "${snapshot-no}" = no ] || options+=(--aptopt='Acquire::Check-Valid-Until "false"')
+    [ -z "${sources[*]}" ] && sources=()
+    # shellcheck disable=SC2016
+    mmdebstrap --format=tar --variant=minbase --include=ca-certificates "--architectures=$3" "${options[@]}" \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
+        --customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*' \
+        "$2" "$4.new" "${sources[@]}" </dev/null >"$cache/base/log" 2>&1 ||
+        { rm -f "$4.new"; die $kFailed "mmdebstrap could not make $1: $(apt_cause "$cache/base/log")"; }
+    mv "$4.new" "$4"
 }

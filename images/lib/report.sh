@@ -4,13 +4,13 @@
 
 verify_failed() { # CONTAINER MESSAGE
     "$docker_cli" logs --tail 10 "$1" >&2 || true
-    "$docker_cli" rm -f -v "$1" >/dev/null 2>&1 || true
     die $kFailed "the image does not work: $2"
 }
 
 # Starts the image as its users do, with a sleeping program in the agent's place; nothing of it stays.
 verify_image() { # IMAGE VARIANT
     local name=gocd-verify-$$ options=() _
+    verified_container=$name
     case $2 in
         dind) options=(--privileged) ;;
         agent-docker) options=(-v "$(engine_socket):/var/run/docker.sock") ;;
@@ -25,6 +25,7 @@ verify_image() { # IMAGE VARIANT
     "$docker_cli" stop -t 10 "$name" >/dev/null
     [ "$("$docker_cli" inspect -f '{{.State.ExitCode}}' "$name")" = 0 ] || verify_failed "$name" "docker stop ended it with status $("$docker_cli" inspect -f '{{.State.ExitCode}}' "$name")"
     "$docker_cli" rm -f -v "$name" >/dev/null
+    verified_container=''
 }
 
 engine_socket() {

@@ -142,20 +142,66 @@ TEST_F(Builder, NeitherPullsNorDownloadsOffline) {
     EXPECT_THAT(result.err, HasSubstr("ubuntu:1.04"));
 }
 
-// A CLI since 23 without buildx, and no apt to install it with.
-TEST_F(Builder, SaysThatNothingCanBuildWithBuildKit) {
-    const auto made = test_support::run_command(
-        {"sh", "-ec",
-         "cd " + folder_ +
-             R"sh( && mkdir bin && for tool in bash sh env dirname basename timeout jq sed git id cat mkdir mktemp rm; do
-                ln -s "$(command -v $tool)" bin/; done
-            printf '#!/bin/sh\ncase $1 in version) ;; --version) echo Docker version 28.0.0, build 0 ;; *) exit 1 ;; esac\n' >bin/docker
-            chmod +x bin/docker)sh"});
-    ASSERT_TRUE(made.ok()) << made.text();
+TEST_F(Builder, SaysThatAMirrorDoesNotAnswer) {
     const auto result =
-        build({"agent", "--agent-zip", folder_ + "/go-agent.zip"}, {"PATH=" + folder_ + "/bin"});
+        build({"agent", "--mirror", "http://127.0.0.1:1/debian", "--agent-zip", folder_ + "/go-agent.zip"});
+    EXPECT_EQ(result.status, 1) << result.text();
+    EXPECT_THAT(test_support::lines(result.err).back(),
+                HasSubstr("agent failed: install: E: Failed to fetch http://127.0.0.1:1/debian/"));
+}
+
+TEST_F(Builder, SaysWhyABaseCannotBeMade) {
+    const auto result = build({"agent", "--offline", "--base", "debian:nonesuch-slim", "--mirror",
+                               "http://127.0.0.1:1/debian", "--agent-zip", folder_ + "/go-agent.zip"});
+    EXPECT_EQ(result.status, 1) << result.text();
+    EXPECT_THAT(
+        test_support::lines(result.err).back(),
+        HasSubstr("mmdebstrap could not make debian:nonesuch-slim: Failed to fetch http://127.0.0.1:1/"));
+}
+
+// Where the kernel has an emulator registered, it can.
+TEST_F(Builder, SaysWhatAnotherPlatformNeeds) {
+    const bool arm =
+        test_support::trimmed(docker({"version", "--format", "{{.Server.Arch}}"}).out) == "arm64";
+    if (std::filesystem::exists(std::string("/proc/sys/fs/binfmt_misc/qemu-") + (arm ? "x86_64" : "aarch64")))
+        return;
+    const auto result =
+        build({"agent", "--agent-zip", folder_ + "/go-agent.zip", "--platform", arm ? "amd64" : "arm64"});
+    EXPECT_EQ(result.status, 69) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("install qemu-user-static"));
+    EXPECT_EQ(test_support::lines(result.err).size(), 1U) << result.text();
+}
+
+// A docker whose version and whose engine's API are what the test says, and which can do nothing else; and no
+// apt.
+class OtherDocker : public Builder {
+  protected:
+    test_support::CommandResult build_with(const std::string& version, const std::string& api) {
+        const auto made = test_support::run_command(
+            {"sh", "-ec",
+             "cd " + folder_ +
+                 R"sh( && mkdir -p bin && for tool in bash sh env dirname basename timeout jq sed git id cat mkdir mktemp rm; do
+                ln -sf "$(command -v $tool)" bin/; done
+            printf '#!/bin/sh\ncase "$*" in *APIVersion*) echo )sh" +
+                 api + R"sh( ;; version*) ;; --version) echo Docker version )sh" + version +
+                 R"sh(, build 0 ;; *) exit 1 ;; esac\n' >bin/docker
+            chmod +x bin/docker)sh"});
+        EXPECT_TRUE(made.ok()) << made.text();
+        return build({"agent", "--agent-zip", folder_ + "/go-agent.zip"}, {"PATH=" + folder_ + "/bin"});
+    }
+};
+
+TEST_F(OtherDocker, WithoutBuildxIsToldToInstallIt) {
+    const auto result = build_with("28.0.0", "1.48");
     EXPECT_EQ(result.status, 69) << result.text();
     EXPECT_THAT(result.err, HasSubstr("install docker-buildx"));
+}
+
+TEST_F(OtherDocker, WhoseEngineHasNoBuildKitIsRefused) {
+    const auto result = build_with("18.03.1-ce", "1.37");
+    EXPECT_EQ(result.status, 69) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("this Docker engine has no BuildKit (its API is 1.37)"));
+    EXPECT_EQ(test_support::lines(result.err).size(), 1U) << result.text();
 }
 
 // An engine whose disk is too small for the base image.

@@ -1,17 +1,10 @@
 // images/build with inputs of every kind: what it makes of them is in the image, and goes where it was told.
-#include <fcntl.h>
 #include <gmock/gmock.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "e2e/fixture.hpp"
-
-extern char** environ;
 
 namespace e2e {
 namespace {
@@ -37,42 +30,6 @@ std::string stand_in_zip() {
 test_support::CommandResult shell(const std::string& line) {
     return run_command({"sh", "-ec", line});
 }
-
-// The files of a folder over HTTP, for builds on this machine's engine.
-class FileServer {
-  public:
-    explicit FileServer(const std::string& folder) {
-        const std::string log = folder + ".log";
-        std::string program =
-            "import functools, http.server as h\n"
-            "s = h.ThreadingHTTPServer(('0.0.0.0', 0), functools.partial(h.SimpleHTTPRequestHandler, "
-            "directory='" +
-            folder + "'))\nprint(s.server_port, flush=True)\ns.serve_forever()\n";
-        char python[] = "python3";
-        char option[] = "-c";
-        char* argv[] = {python, option, program.data(), nullptr};
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-        posix_spawnp(&pid_, python, &actions, nullptr, argv, environ);
-        posix_spawn_file_actions_destroy(&actions);
-        std::string port;
-        test_support::eventually([&] { return static_cast<bool>(std::ifstream(log) >> port); }, seconds(20));
-        url_ = "http://" + host_address() + ":" + port;
-    }
-    FileServer(const FileServer&) = delete;
-    FileServer& operator=(const FileServer&) = delete;
-    ~FileServer() {
-        kill(pid_, SIGKILL);
-        waitpid(pid_, nullptr, 0);
-    }
-    [[nodiscard]] const std::string& url() const { return url_; }
-
-  private:
-    pid_t pid_ = -1;
-    std::string url_;
-};
 
 class Builds : public EndToEnd {
   protected:
@@ -209,6 +166,39 @@ TEST_F(Builds, RecipeIsBuiltAndVerifiedAndListed) {
                      folder_ + "/list.spdx.json"});
     EXPECT_EQ(listed.out, "SPDX-2.3\nmake\n") << listed.text();
     EXPECT_THAT(shell("cat " + folder_ + "/list.spdx.txt").out, HasSubstr("\nmake "));
+}
+
+// What has been verified, and found wanting, is not tagged, and its container is gone.
+TEST_F(Builds, TagsNothingThatDoesNotStart) {
+    std::ofstream(folder_ + "/recipe.json")
+        << R"({"variant": "agent", "environment": {"GOCD_DOCKER_MODE": "dind"}})";
+    const auto built = build({folder_ + "/recipe.json", "--agent-zip", stand_in_zip()});
+    EXPECT_EQ(built.status, 1) << built.text();
+    EXPECT_THAT(lines(built.err).back(), HasSubstr("the image does not work: it ended with status 71"));
+    EXPECT_FALSE(docker({"image", "inspect", kTag}).ok());
+    EXPECT_THAT(docker({"ps", "-a", "--filter", "name=gocd-verify-", "-q"}).out, IsEmpty());
+}
+
+// In a copy of the tree. Only counts are compared: seconds are the machine's.
+TEST_F(Builds, OneTouchedSourceIsAllThatIsCompiledAgain) {
+    const std::string tree = folder_ + "/tree";
+    const auto made = shell("mkdir " + tree + " && cd " + SOURCE_ROOT +
+                            " && cp -a --parents CMakeLists.txt CMakePresets.json VERSION LICENSE supervisor "
+                            "images tests/support/stub_server .dockerignore Dockerfile.agent " +
+                            tree + " && echo 'extern const int kTouched; const int kTouched = '$$';' >>" +
+                            tree + "/supervisor/cli/options.cpp");
+    ASSERT_TRUE(made.ok()) << made.text();
+    const auto built = run_command(
+        {tree + "/images/build", "agent", "--tag", kTag, "--no-verify", "--agent-zip", stand_in_zip()},
+        {.timeout = seconds(290), .input = "", .environment = {}});
+    ASSERT_TRUE(built.ok()) << built.text();
+    std::printf("%.1f s\n", static_cast<double>(built.took.count()) / 1000);
+    EXPECT_THAT(built.err, HasSubstr("→ compiled 1 files, "))
+        << "more than that: the compiler cache was empty";
+    const auto cached = shell("cd " + tree + R"sh(/.cache && for stage in toolchain runtime trainer; do
+        step=$(sed -n "s/^\(#[0-9]*\) \[$stage .*/\1/p" build-agent.log | head -n 1)
+        grep -qx "$step CACHED" build-agent.log || echo "$stage was built again"; done)sh");
+    EXPECT_TRUE(cached.ok() && cached.out.empty()) << cached.text();
 }
 
 // An archive that any tool reads: every blob under its own digest; and the same image for docker load.

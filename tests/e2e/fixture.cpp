@@ -87,9 +87,16 @@ bool becomes_healthy(const Container& container, std::chrono::milliseconds withi
 StubServer::StubServer(Arguments options) {
     std::string pattern = "/tmp/gocd-e2e-server.XXXXXX";
     folder_ = mkdtemp(pattern.data());
+    start("0", options);
+    if (eventually([&] { return !trimmed(file_text(folder_ + "/port")).empty(); }, seconds(10))) {
+        url_ = "http://" + host_address() + ":" + trimmed(file_text(folder_ + "/port")) + "/go";
+    }
+}
+
+void StubServer::start(const std::string& port, const Arguments& options) {
     Arguments argv{environment("E2E_STUB_SERVER", STUB_SERVER),
                    "--listen",
-                   "0.0.0.0:0",
+                   "0.0.0.0:" + port,
                    "--port-file",
                    folder_ + "/port",
                    "--record",
@@ -106,21 +113,55 @@ StubServer::StubServer(Arguments options) {
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     posix_spawnp(&pid_, pointers[0], &actions, nullptr, pointers.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (eventually([&] { return !trimmed(file_text(folder_ + "/port")).empty(); }, seconds(10))) {
-        url_ = "http://" + host_address() + ":" + trimmed(file_text(folder_ + "/port")) + "/go";
+}
+
+void StubServer::go_away() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGTERM);
+    if (!eventually([&] { return waitpid(pid_, nullptr, WNOHANG) != 0; }, seconds(5))) {
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
     }
+    pid_ = -1;
+}
+
+void StubServer::come_back(const Arguments& options) {
+    const auto port = trimmed(file_text(folder_ + "/port"));
+    fs::remove(folder_ + "/record");
+    start(port, options);
 }
 
 StubServer::~StubServer() {
-    if (pid_ > 0) {
-        kill(pid_, SIGTERM);
-        if (!eventually([&] { return waitpid(pid_, nullptr, WNOHANG) != 0; }, seconds(5))) {
-            kill(pid_, SIGKILL);
-            waitpid(pid_, nullptr, 0);
-        }
-    }
+    go_away();
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
+}
+
+FileServer::FileServer(const std::string& folder) {
+    const std::string log = folder + ".log";
+    std::string program =
+        "import functools, http.server as h\n"
+        "s = h.ThreadingHTTPServer(('0.0.0.0', 0), functools.partial(h.SimpleHTTPRequestHandler, "
+        "directory='" +
+        folder + "'))\nprint(s.server_port, flush=True)\ns.serve_forever()\n";
+    char python[] = "python3";
+    char option[] = "-c";
+    char* argv[] = {python, option, program.data(), nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawnp(&pid_, python, &actions, nullptr, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    std::string port;
+    eventually([&] { return static_cast<bool>(std::ifstream(log) >> port); }, seconds(20));
+    url_ = "http://" + host_address() + ":" + port;
+}
+
+FileServer::~FileServer() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
 }
 
 std::string StubServer::record() const {

@@ -52,10 +52,31 @@ class StubServer {
     [[nodiscard]] std::string record() const;
     bool wait_for_record(const std::string& text, std::chrono::milliseconds within) const;
 
+    // Ends it; nobody listens there any more.
+    void go_away();
+    // Starts it again at the same address with these options; what it recorded is gone.
+    void come_back(const Arguments& options);
+
   private:
+    void start(const std::string& port, const Arguments& options);
+
     std::string folder_;
     std::string url_;
     pid_t pid_ = -1;
+};
+
+// The files of a folder over HTTP, for builds and containers on this machine's engine; ended with the test.
+class FileServer {
+  public:
+    explicit FileServer(const std::string& folder);
+    FileServer(const FileServer&) = delete;
+    FileServer& operator=(const FileServer&) = delete;
+    ~FileServer();
+    [[nodiscard]] const std::string& url() const { return url_; }
+
+  private:
+    pid_t pid_ = -1;
+    std::string url_;
 };
 
 class EndToEnd : public ::testing::Test {

@@ -1,0 +1,90 @@
+// images/packages/install with a mirror in place of the sources that a base has: in a container of the base,
+// with a signed stand-in of a mirror.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "e2e/fixture.hpp"
+
+namespace e2e {
+namespace {
+
+using test_support::docker;
+using test_support::lines;
+using test_support::run_command;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr const char* kBase = "debian:trixie-slim";
+
+class Mirror : public EndToEnd {
+  protected:
+    void SetUp() override {
+        EndToEnd::SetUp();
+        std::string pattern = "/tmp/gocd-e2e-mirror.XXXXXX";
+        folder_ = mkdtemp(pattern.data());
+        ASSERT_TRUE(docker({"image", "inspect", kBase}).ok()) << "tests/e2e/prepare makes it";
+        std::ofstream(folder_ + "/list.txt") << "no-such-package | first-choice\n";
+    }
+    void TearDown() override {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder_, ignored);
+    }
+
+    // A mirror whose lists are valid until that date; empty: for ever.
+    std::string mirror(const std::string& valid_until) {
+        const auto made =
+            run_command({std::string(SOURCE_ROOT) + "/tests/support/apt_repository", folder_ + "/site",
+                         "debian", "trixie", "first-choice=1.0", "by-name=2.0"},
+                        {.environment = {"COMPONENT=main", "VALID_UNTIL=" + valid_until}});
+        EXPECT_TRUE(made.ok()) << made.text();
+        server_ = std::make_unique<FileServer>(folder_ + "/site");
+        return server_->url() + "/debian";
+    }
+
+    test_support::CommandResult install(const std::string& url, const Arguments& options = {}) const {
+        Arguments words{"run", "--rm",
+                        "-v",  std::string(SOURCE_ROOT) + "/images/packages:/run/packages:ro",
+                        "-v",  folder_ + ":/run/test:ro",
+                        "-e",  "APT_MIRROR=" + url};
+        if (const auto parent = test_support::cgroup_parent(); !parent.empty())
+            words.push_back("--cgroup-parent=" + parent);
+        words.insert(words.end(), options.begin(), options.end());
+        words.insert(words.end(), {kBase, "sh", "-ec",
+                                   "[ ! -e /run/test/site ] || cp /run/test/site/debian/gpg "
+                                   "/etc/apt/trusted.gpg.d/mirror.asc; "
+                                   "/run/packages/install /run/test/list.txt -- by-name >/dev/null; "
+                                   "first-choice; by-name; ls /tmp /etc/apt/sources.list.d"});
+        return docker(words);
+    }
+
+    std::string folder_;
+    std::unique_ptr<FileServer> server_;
+};
+
+TEST_F(Mirror, IsAllThatAptKnowsAndLeavesNoTrace) {
+    const auto installed = install(mirror(""));
+    ASSERT_TRUE(installed.ok()) << installed.text();
+    EXPECT_EQ(installed.out, "first-choice 1.0\nby-name 2.0\n/etc/apt/sources.list.d:\n\n/tmp:\n");
+}
+
+TEST_F(Mirror, ThatExpiredIsNamedAndTakenAsASnapshot) {
+    const auto url = mirror("2020-01-01");
+    const auto refused = install(url);
+    EXPECT_EQ(refused.status, 1) << refused.text();
+    EXPECT_THAT(lines(refused.err).back(), AllOf(HasSubstr("install: E: Release file for " + url),
+                                                 HasSubstr("is expired"), HasSubstr("--snapshot")));
+    const auto installed = install(url, {"-e", "APT_SNAPSHOT=yes"});
+    EXPECT_TRUE(installed.ok()) << installed.text();
+}
+
+TEST_F(Mirror, ThatDoesNotAnswerIsTheCause) {
+    const auto refused = install("http://127.0.0.1:1/debian");
+    EXPECT_EQ(refused.status, 1) << refused.text();
+    EXPECT_THAT(lines(refused.err).back(),
+                HasSubstr("install: E: Failed to fetch http://127.0.0.1:1/debian/"));
+}
+
+}  // namespace
+}  // namespace e2e
