@@ -38,6 +38,8 @@ tl::expected<void, Failure> Dood::prepare() {
     host_mode_ = status.st_mode;
     // Where the usual path is free, clients that know nothing of DOCKER_HOST find the broker there.
     listen_path_ = is_usual_socket(host) ? kOwnSocket : kUsualSocket;
+    // In the image a link leads from here to the usual place, for containers without a supervisor.
+    (void)sys::remove_file(kOwnSocket);
     // The agent's user owns the socket: that works whatever its groups are.
     const sys::SocketAccess access{context_.account.user, context_.account.group, 0660};
     broker_ = std::make_unique<BrokerService>(
