@@ -3,5 +3,5 @@
 #include "cli/main.hpp"
 
 int main(int argc, char** argv) {
-    return supervisor::cli::main_program({argv + 1, argv + argc}, environ);
+    return supervisor::cli::main_program(argv + (argc > 0 ? 1 : 0), environ);
 }

@@ -42,11 +42,16 @@ bool is_option(std::string_view name) {
            std::find(kOptionNames.begin(), kOptionNames.end(), name) != kOptionNames.end();
 }
 
+// Of the image, so that a `docker exec` finds the broker. Whether there is one, and where jobs find it, its
+// own side says.
+constexpr std::string_view kImageDefault = "DOCKER_HOST=unix:///run/gocd-supervisor/docker.sock";
+
 template <class Unwanted>
 Environment filtered(const Environment& container, const Account& account, Unwanted unwanted) {
     Environment kept;
     for (const auto& entry : container) {
-        if (entry.find('=') != std::string::npos && !unwanted(name_of(entry))) kept.push_back(entry);
+        if (entry.find('=') == std::string::npos || entry == kImageDefault) continue;
+        if (!unwanted(name_of(entry))) kept.push_back(entry);
     }
     if (const auto elastic = variable_or_empty(container, "GO_EA_SERVER_URL"); !elastic.empty()) {
         set_variable(kept, "GO_SERVER_URL", elastic);

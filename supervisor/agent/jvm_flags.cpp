@@ -77,6 +77,8 @@ Result<AotRecord> parse_aot_record(std::string_view text) {
         const auto value = equals == std::string_view::npos ? std::string_view() : line.substr(equals + 1);
         if (key == "jre") {
             record.jre = value;
+        } else if (key == "jar") {
+            record.jar = value;
         } else if (key == "size") {
             SUPERVISOR_TRY_ASSIGN(size, parse_unsigned(value));
             record.size = size;
@@ -88,8 +90,8 @@ Result<AotRecord> parse_aot_record(std::string_view text) {
             return fail("'" + printable(line) + "' does not belong into the record of an AOT cache");
         }
     }
-    if (record.jre.empty() || record.size == 0 || record.sum.empty())
-        return fail("the record of the AOT cache lacks its JRE, size or sum");
+    if (record.jre.empty() || record.jar.empty() || record.size == 0 || record.sum.empty())
+        return fail("the record of the AOT cache lacks its JRE, jar, size or sum");
     return record;
 }
 
@@ -102,8 +104,8 @@ std::string jre_version(std::string_view release) {
     return {};
 }
 
-AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
-                     std::string_view jre, std::string_view sum) {
+AotVerdict aot_fits(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
+                    std::string_view jre) {
     if (!cache) return {false, "there is no AOT cache"};
     const auto& record = cache->record;
     if (record.jre != jre) {
@@ -115,8 +117,17 @@ AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std
     if (without_properties(flags) != without_properties(record.flags)) {
         return {false, "the AOT cache was trained with other JVM flags: " + join(record.flags, " ")};
     }
-    if (record.sum != sum) return {false, "the AOT cache is damaged"};
     return {true, "using " + cache->path};
+}
+
+AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
+                     std::string_view jre, std::string_view jar, std::string_view sum) {
+    auto verdict = aot_fits(cache, flags, jre);
+    if (!verdict.use) return verdict;
+    if (cache->record.jar != jar)
+        return {false, "the AOT cache was trained with another agent.jar than the server has"};
+    if (cache->record.sum != sum) return {false, "the AOT cache is damaged"};
+    return verdict;
 }
 
 }  // namespace supervisor::agent

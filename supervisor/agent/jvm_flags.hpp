@@ -23,10 +23,11 @@ std::vector<std::string> default_bootstrapper_flags();
 std::vector<std::string> agent_flags(const Settings& settings);
 std::vector<std::string> bootstrapper_flags(const Settings& settings);
 
-// What is recorded beside an AOT cache when it is trained, as text: "jre=…", "size=…", "sum=…", then one
-// "flag=…" a line.
+// What is recorded beside an AOT cache when it is trained, as text: "jre=…", "jar=…", "size=…", "sum=…", then
+// one "flag=…" a line.
 struct AotRecord {
     std::string jre;
+    std::string jar;  // md5 of the agent.jar whose classes it holds
     std::uint64_t size = 0;
     std::string sum;  // of its contents, as the fetcher computes it
     std::vector<std::string> flags;
@@ -49,8 +50,12 @@ struct AotVerdict {
 // Only for the flags and the JRE that it was trained with: an unfit cache makes the JVM print errors and
 // costs time. Plain system properties (-D, but not -Djava. and -Djdk.) do not count as flags here: the JVM
 // does not look at them when it maps a cache.
-// `sum` is that of the cache's contents now: a JVM that maps a damaged cache aborts.
+AotVerdict aot_fits(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
+                    std::string_view jre);
+// And only for the jar that it was trained with: the JVM takes a linked class from the cache without a look
+// at the jar, so that after an upgrade of the server the old agent would run (seen with JDK 25). `sum` is
+// that of the cache's contents now: a JVM that maps a damaged cache aborts.
 AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
-                     std::string_view jre, std::string_view sum);
+                     std::string_view jre, std::string_view jar, std::string_view sum);
 
 }  // namespace supervisor::agent

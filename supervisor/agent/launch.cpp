@@ -60,6 +60,13 @@ std::vector<std::string> md5_properties(const ServerStatus& status) {
             "-Dagent.launcher.md5=" + status.launcher_md5, "-Dagent.tfs.md5=" + status.tfs_md5};
 }
 
+// What the JVM will see before the server has had its say.
+std::vector<std::string> effective_flags(const Settings& settings) {
+    auto flags = agent_flags(settings);
+    append(flags, settings.inherited_jvm_flags);
+    return flags;
+}
+
 }  // namespace
 
 Result<LaunchChoice> choose_launch(const Settings& settings, const ServerAccess& access,
@@ -81,7 +88,9 @@ Command fetcher_command(const Settings& settings, const ServerAccess& access, co
                     environment,
                     settings.working_directory};
     add_option(command.argv, "--baked", facts.baked_directory);
-    if (settings.use_aot && facts.aot) add_option(command.argv, "--check", facts.aot->path);
+    // Reading 45 MB is for a cache that may be used.
+    if (settings.use_aot && aot_fits(facts.aot, effective_flags(settings), facts.jre).use)
+        add_option(command.argv, "--check", facts.aot->path);
     add_option(command.argv, "--verification", to_string(access.verification));
     add_option(command.argv, "--root-certificates", access.root_certificates);
     add_option(command.argv, "--client-certificate", access.client_certificate);
@@ -94,11 +103,11 @@ Command fetcher_command(const Settings& settings, const ServerAccess& access, co
 DirectLaunch direct_command(const Settings& settings, const ServerAccess& access, const LaunchFacts& facts,
                             const FetchResult& fetched, const Environment& environment) {
     const auto flags = agent_flags(settings);
-    auto effective = flags;
-    append(effective, settings.inherited_jvm_flags);
+    auto effective = effective_flags(settings);
     for (const auto& property : fetched.status.extra_properties) effective.push_back("-D" + property);
-    auto aot = settings.use_aot ? judge_aot(facts.aot, effective, facts.jre, fetched.checked_sum)
-                                : AotVerdict{false, "the AOT cache is switched off"};
+    auto aot = settings.use_aot
+                   ? judge_aot(facts.aot, effective, facts.jre, fetched.status.agent_md5, fetched.checked_sum)
+                   : AotVerdict{false, "the AOT cache is switched off"};
     std::vector<std::string> argv = {java_of(settings)};
     if (aot.use) argv.push_back("-XX:AOTCache=" + facts.aot->path);
     append(argv, flags);

@@ -18,9 +18,11 @@ constexpr std::array<std::pair<std::string_view, Verification>, 3> kVerification
 }};
 
 // JVM arguments that matter to the bootstrapper alone, or that this launcher reads itself.
-constexpr std::array<std::string_view, 15> kHarmlessJvmArguments = {
+constexpr std::array<std::string_view, 22> kHarmlessJvmArguments = {
     "-Xm",
     "-Xs",
+    "-Xlog",
+    "-server",
     "-XX:",
     "-Dgo.",
     "-Dgocd.",
@@ -28,13 +30,21 @@ constexpr std::array<std::string_view, 15> kHarmlessJvmArguments = {
     "-Dlockfile.",
     "-Dsleep.for.download",
     "-Dfile.encoding=",
+    "-Djava.awt.headless=",
     "-Djava.io.tmpdir=",
+    "-Djava.net.preferIPv",
+    "-Djava.security.egd=",
+    "-Dnetworkaddress.cache.",
+    "-Duser.",
     "-Dhttp.proxy",
     "-Dhttps.proxy",
     "-Dhttp.nonProxyHosts=",
     "--enable-native-access",
     "--sun-misc-unsafe-memory-access",
 };
+// Java's clients take a proxy's user from here; a fetcher would have to show it in its arguments.
+constexpr std::array<std::string_view, 4> kProxyCredentials = {
+    "-Dhttp.proxyUser=", "-Dhttp.proxyPassword=", "-Dhttps.proxyUser=", "-Dhttps.proxyPassword="};
 // What Java leaves out when http.nonProxyHosts is not set.
 constexpr std::string_view kDefaultNonProxyHosts = "localhost|127.*|::1|0.0.0.0|::0";
 
@@ -43,6 +53,17 @@ std::string lower(std::string_view text) {
     std::transform(out.begin(), out.end(), out.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return out;
+}
+
+template <class Prefixes>
+bool starts_with_any(std::string_view argument, const Prefixes& prefixes) {
+    return std::any_of(prefixes.begin(), prefixes.end(),
+                       [&](std::string_view prefix) { return argument.starts_with(prefix); });
+}
+
+// Without the value, which may be a password.
+std::string name_of(const std::string& argument) {
+    return argument.substr(0, argument.find('='));
 }
 
 std::string absolute(const std::string& path, const std::string& directory) {
@@ -140,14 +161,14 @@ Result<ServerAccess> read_server_access(const Settings& settings) {
     }
     access.proxy = proxy_for(settings);
     for (const auto& argument : settings.bootstrapper_jvm_args) {
-        const bool harmless =
-            std::any_of(kHarmlessJvmArguments.begin(), kHarmlessJvmArguments.end(),
-                        [&](std::string_view prefix) { return argument.starts_with(prefix); });
-        if (!harmless) access.only_for_a_jvm.push_back(argument);
+        if (!starts_with_any(argument, kHarmlessJvmArguments) || starts_with_any(argument, kProxyCredentials))
+            access.only_for_a_jvm.push_back(name_of(argument));
     }
-    // Of what every JVM in the container reads, only another trust in servers matters to a fetcher.
+    // Of what every JVM in the container reads, only the way to a server and the trust in it matter to a
+    // fetcher.
     for (const auto& flag : settings.inherited_jvm_flags) {
-        if (flag.starts_with("-Djavax.net.ssl.")) access.only_for_a_jvm.push_back(flag);
+        if (flag.starts_with("-Djavax.net.ssl.") || starts_with_any(flag, kProxyCredentials))
+            access.only_for_a_jvm.push_back(name_of(flag));
     }
     return access;
 }

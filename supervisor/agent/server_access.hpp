@@ -25,7 +25,8 @@ struct ServerAccess {
     // From Java's proxy properties: "http://HOST:PORT"; "direct" when http.nonProxyHosts names the server; ""
     // when there are no such properties and the proxy variables of the environment count.
     std::string proxy;
-    // JVM arguments that only a bootstrapper's JVM could follow (a Java trust store, an agent library, …).
+    // Names of JVM arguments that only a bootstrapper's JVM could follow (a Java trust store, the user of a
+    // proxy, an agent library, …).
     std::vector<std::string> only_for_a_jvm;
 
     // The same as arguments of agent.jar.

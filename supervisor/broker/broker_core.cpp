@@ -1,5 +1,7 @@
 #include "broker/broker_core.hpp"
 
+#include <cerrno>
+
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "sys/files.hpp"
@@ -55,7 +57,21 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
     if (config_.ledger_fd >= 0) ledger_.keep_in(config_.ledger_fd);
     if (config_.audit_fd >= 0) audit_.emplace(config_.audit_fd);
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
-    if (config_.mounts) mounts_ = MountTable(*config_.mounts, protected_paths(config_, *config_.mounts));
+    if (config_.mounts) mounts_ = mount_table(*config_.mounts);
+}
+
+MountTable Broker::mount_table(std::vector<Mount> mounts) {
+    auto kept = protected_paths(config_, mounts);
+    return {std::move(mounts), std::move(kept), [this](const std::string& path) { return resolve(path); }};
+}
+
+Result<sys::ResolvedPath> Broker::resolve(const std::string& path) {
+    if (known_paths_ != nullptr) {
+        if (const auto known = known_paths_->find(path); known != known_paths_->end()) return known->second;
+    }
+    auto resolved = sys::resolve_path(path);
+    if (!resolved && resolved.error().code() == EACCES) unreachable_path_ = path;
+    return resolved;
 }
 
 // ---- start ----
@@ -113,12 +129,18 @@ void Broker::learn_self(std::vector<std::string> candidates) {
         });
 }
 
+void Broker::call_itself(std::string agent_id) {
+    names_ = Names(agent_id);
+    owner_.agent_id = std::move(agent_id);
+    owner_only_ = owner_filter(owner_);
+}
+
 void Broker::learn_from_inspect(const json::object& self) {
     owner_.container = text_of(self, "Id");
+    // Host names are shared by the replicas of a service and by all who use the host's network.
+    if (config_.agent_id_is_guess) call_itself(owner_.container.substr(0, 12));
     if (!config_.mounts) {
-        auto mounts = mounts_from_inspect(self);
-        auto kept = protected_paths(config_, mounts);
-        mounts_ = MountTable(std::move(mounts), std::move(kept));
+        mounts_ = mount_table(mounts_from_inspect(self));
     }
     const auto* host = self.if_contains("HostConfig");
     if (config_.cgroup_parent.empty() && host != nullptr && host->is_object()) {
@@ -144,12 +166,18 @@ void Broker::start_listening() {
     sweep_orphans();
 }
 
-// What earlier incarnations of this agent, and agents whose containers are gone, have left on the engine.
-void Broker::sweep_orphans() {
+SweepScope Broker::own_scope(SweepScope::Kind kind) const {
     SweepScope scope;
+    scope.kind = kind;
     scope.agent_id = owner_.agent_id;
     scope.incarnation = owner_.incarnation;
-    run_sweep(std::move(scope), kOrphanBudget, [](const SweepReport& report) {
+    scope.container = owner_.container;
+    return scope;
+}
+
+// What earlier incarnations of this agent, and agents whose containers are gone, have left on the engine.
+void Broker::sweep_orphans() {
+    run_sweep(own_scope(SweepScope::Kind::Orphans), kOrphanBudget, [](const SweepReport& report) {
         if (report.removed() > 0)
             log::info("broker", "removed what agents left behind that are gone: " + summary(report));
     });
@@ -242,6 +270,7 @@ bool Broker::admit(Exchange& exchange) {
     if (ending_ && match.route->mutates && match.route->method != "DELETE")
         return exchange.fail(503, "the agent is ending"), false;
     exchange.route = match.route;
+    exchange.body_use = body_use(*match.route, *query);
     exchange.name = std::move(match.name);
     exchange.query = std::move(*query);
     return true;
@@ -311,8 +340,7 @@ SupervisorLink::Requests Broker::link_requests() {
     return {
         .job_ended =
             [this](const protocol::Message& message) {
-                SweepScope scope;
-                scope.kind = SweepScope::Kind::Job;
+                auto scope = own_scope(SweepScope::Kind::Job);
                 scope.job = protocol::get_identity(message).locator();
                 scope.images = !config_.keep_images;
                 clean_up(message, std::move(scope));
@@ -320,9 +348,7 @@ SupervisorLink::Requests Broker::link_requests() {
         .agent_ending =
             [this](const protocol::Message& message) {
                 ending_ = true;
-                SweepScope scope;
-                scope.kind = SweepScope::Kind::Agent;
-                clean_up(message, std::move(scope));
+                clean_up(message, own_scope(SweepScope::Kind::Agent));
             },
         .counts = [this] { return counters(); },
         .gone = [this] { loop_.quit(); },
@@ -330,7 +356,6 @@ SupervisorLink::Requests Broker::link_requests() {
 }
 
 void Broker::clean_up(const protocol::Message& message, SweepScope scope) {
-    scope.agent_id = owner_.agent_id;
     for (const auto& [name, job] : ledger_.volumes()) {
         if (scope.kind == SweepScope::Kind::Agent || job == scope.job) scope.volumes.push_back(name);
     }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <unordered_map>
 
@@ -56,6 +57,15 @@ class Broker : public SessionOwner {
     RuleScope scope(const JobIdentity& job) const;
     // Which job asks; remembered per connection.
     void with_job(const ExchangePtr& exchange, std::function<void(const JobIdentity&)> then);
+    // Paths of jobs that only the agent's user can follow are asked of PID 1 and then given to the rules.
+    using KnownPaths = std::map<std::string, Result<sys::ResolvedPath>>;
+    // For the rules that run next; null: none.
+    void use_paths(const KnownPaths* known) { known_paths_ = known; }
+    // The path that the rules could not follow since this was called last; empty: none.
+    std::string unreachable_path() { return std::exchange(unreachable_path_, {}); }
+    void ask_path(const std::string& path, std::function<void(Result<sys::ResolvedPath>)> then) {
+        link_.ask_path(path, std::move(then));
+    }
     // Reads own containers, networks and volumes anew, then continues.
     void refresh(std::function<void()> then);
     // Engine text (an answer or an error) with this agent's prefix removed.
@@ -83,6 +93,10 @@ class Broker : public SessionOwner {
     void learn_version(const Reply& reply);
     void learn_self(std::vector<std::string> candidates);
     void learn_from_inspect(const json::object& self);
+    void call_itself(std::string agent_id);
+    MountTable mount_table(std::vector<Mount> mounts);
+    Result<sys::ResolvedPath> resolve(const std::string& path);
+    SweepScope own_scope(SweepScope::Kind kind) const;
     void start_listening();
     void sweep_orphans();
     void read_containers(const Reply& reply);
@@ -101,6 +115,8 @@ class Broker : public SessionOwner {
     Owner owner_;
     std::string owner_only_;
     MountTable mounts_;
+    const KnownPaths* known_paths_ = nullptr;
+    std::string unreachable_path_;
     Ledger ledger_;
     ApiVersion api_;
     Upstream upstream_;

@@ -129,6 +129,7 @@ std::string to_json(const Config& config) {
         {"shared_path", config.shared_path},
         {"ledger_fd", config.ledger_fd},
         {"agent_id", config.agent_id},
+        {"agent_id_is_guess", config.agent_id_is_guess},
         {"incarnation", config.incarnation},
         {"own_container", config.own_container},
         {"policy", config.policy},
@@ -171,6 +172,7 @@ Result<Config> config_from_json(std::string_view text) {
     reader.read("shared_path", config.shared_path);
     reader.read("ledger_fd", config.ledger_fd);
     reader.read("agent_id", config.agent_id);
+    reader.read("agent_id_is_guess", config.agent_id_is_guess);
     reader.read("incarnation", config.incarnation);
     reader.read("own_container", config.own_container);
     reader.read("policy", config.policy);

@@ -48,7 +48,9 @@ struct Config {
     // A file that outlives the broker, open for reading and appending; see Ledger::keep_in().
     int ledger_fd = -1;
 
-    std::string agent_id;       // stable: GoCD's uuid of the agent
+    std::string agent_id;  // stable: GoCD's uuid of the agent
+    bool agent_id_is_guess =
+        false;                  // a host name: in Dood the id of the agent's container is used, once known
     std::string incarnation;    // changes with every start of the agent, not with a restart of the broker
     std::string own_container;  // full id of the agent's container; "" in Dood: found out through host_socket
 

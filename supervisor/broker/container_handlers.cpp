@@ -111,30 +111,16 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
 
 void inspect_container(Broker& broker, const ExchangePtr& exchange) {
     with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
-        UpstreamRequest request{"GET",
-                                exchange->upstream_path("/containers/" + own.id + "/json"),
-                                exchange->passed_headers(),
-                                {}};
-        exchange->call(std::move(request), [&broker, exchange](Reply reply) {
-            auto parsed = parsed_body(reply);
-            if (reply.status == 200 && parsed && parsed->is_object()) {
-                show_mount_points(broker.mounts(), parsed->as_object());
-                show_host_config(broker.mounts(), parsed->as_object());
-                reply.body = to_text(*parsed) + "\n";
-            }
-            reply_shown(broker, exchange, std::move(reply));
+        show_object(broker, exchange, "/containers/" + own.id + "/json", [&broker](json::object& container) {
+            show_mount_points(broker.mounts(), container);
+            show_host_config(broker.mounts(), container);
         });
     });
 }
 
 void prune_containers(Broker& broker, const ExchangePtr& exchange) {
-    auto filters = parse_filters(exchange);
-    if (!filters) return;
-    add_owner(*filters, broker.owner());
-    exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/containers/prune", {}, [&broker](const Reply& reply) {
-        for (const auto& id : strings_in(reply, "ContainersDeleted")) broker.ledger().remove_container(id);
-    });
+    prune_own(broker, exchange, "ContainersDeleted",
+              [&broker](const std::string& id) { broker.ledger().remove_container(id); });
 }
 
 void container_call(Broker& broker, const ExchangePtr& exchange) {

@@ -14,10 +14,12 @@ struct Creation {
     JobIdentity job;
     std::string shown_name;
     std::vector<std::string> volumes;  // still to be made
+    std::uint64_t memory = 0;          // that the client named, not what it was given as a ceiling
+    std::uint64_t nano_cpus = 0;
 };
 using CreationPtr = std::shared_ptr<Creation>;
 
-std::uint64_t granted(const json::object& body, const char* field) {
+std::uint64_t asked(const json::object& body, const char* field) {
     const auto* host = body.if_contains("HostConfig");
     if (host == nullptr || !host->is_object()) return 0;
     const auto* value = host->as_object().if_contains(field);
@@ -30,8 +32,8 @@ std::uint64_t granted(const json::object& body, const char* field) {
 // volumes.
 void record(Broker& broker, const Creation& creation, const std::string& id, const Reply& inspected) {
     OwnContainer container{id, creation.shown_name, creation.job.locator(), 0, 0};
-    if (broker.config().limits.memory > 0) container.memory = granted(creation.body, "Memory");
-    if (broker.config().limits.nano_cpus > 0) container.nano_cpus = granted(creation.body, "NanoCpus");
+    if (broker.config().limits.memory > 0) container.memory = creation.memory;
+    if (broker.config().limits.nano_cpus > 0) container.nano_cpus = creation.nano_cpus;
     const auto parsed = parsed_body(inspected);
     if (inspected.status == 200 && parsed && parsed->is_object()) {
         const auto& object = parsed->as_object();
@@ -118,12 +120,14 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
         exchange->query.remove("name");
     else
         exchange->query.set("name", broker.names().hidden(name));
+    const auto memory = asked(*body, "Memory");
+    const auto nano_cpus = asked(*body, "NanoCpus");
     with_rewritten(
         broker, exchange, std::move(*body),
         [name](RuleScope& scope, json::object& copy) { return rewrite(scope, copy, name); },
-        [&broker, exchange, name](json::object rewritten, const RuleScope& scope) {
+        [&broker, exchange, name, memory, nano_cpus](json::object rewritten, const RuleScope& scope) {
             auto creation = std::make_shared<Creation>(
-                Creation{std::move(rewritten), scope.job, name, scope.volumes_to_create});
+                Creation{std::move(rewritten), scope.job, name, scope.volumes_to_create, memory, nano_cpus});
             auto& volumes = creation->volumes;
             std::sort(volumes.begin(), volumes.end());
             volumes.erase(std::unique(volumes.begin(), volumes.end()), volumes.end());

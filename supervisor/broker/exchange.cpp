@@ -84,7 +84,7 @@ RelayPlan Exchange::plan(std::string path) const {
     RelayPlan plan;
     plan.request = {head.method, std::move(path), passed_headers(), {}};
     plan.client_is_http10 = head.minor == 0;
-    if (route->body == BodyUse::Stream) {
+    if (body_use == BodyUse::Stream) {
         plan.streamed_body = head.body;
         // A form body would add query parameters; the engine must take it for what the route expects.
         if (head.body.kind != Framing::None) plan.request.headers.set("Content-Type", "application/x-tar");

@@ -17,7 +17,7 @@ struct Route;
 
 // How the session deals with the client's body before the handler runs.
 enum class BodyUse {
-    None,    // the route takes no body: whatever came is refused unless it is empty
+    None,    // the route takes no body: one that came all the same is read and goes no further
     Json,    // collected, at most kMaxJsonBody
     Stream,  // left for the relay
 };
@@ -44,6 +44,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
     RequestHead head;
     const Route* route = nullptr;
+    BodyUse body_use = BodyUse::None;
     std::string version;  // that goes upstream, "1.41"
     std::string name;     // the path's {id} or {name}
     Query query;          // only keys that the route allows

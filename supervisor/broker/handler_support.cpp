@@ -20,6 +20,26 @@ Result<std::vector<std::string>> filter_values(const json::value& value) {
     return out;
 }
 
+// The strings of a list in a successful answer: what a prune removed.
+std::vector<std::string> strings_in(const Reply& reply, std::string_view member) {
+    std::vector<std::string> out;
+    const auto parsed = reply.status == 200 ? parsed_body(reply) : std::nullopt;
+    if (!parsed || !parsed->is_object()) return out;
+    const auto* list = parsed->as_object().if_contains(member);
+    if (list == nullptr || !list->is_array()) return out;
+    for (const auto& element : list->as_array()) {
+        if (element.is_string()) out.emplace_back(element.as_string());
+    }
+    return out;
+}
+
+void set_filters(const ExchangePtr& exchange, const Filters& filters) {
+    if (filters.empty())
+        exchange->query.remove("filters");
+    else
+        exchange->query.set("filters", to_query_value(filters));
+}
+
 }  // namespace
 
 void with_container(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
@@ -61,6 +81,66 @@ void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::strin
     });
 }
 
+void show_object(Broker& broker, const ExchangePtr& exchange, const std::string& path,
+                 std::function<void(json::object&)> change) {
+    UpstreamRequest request{"GET", exchange->upstream_path(path), exchange->passed_headers(), {}};
+    exchange->call(std::move(request), [&broker, exchange, change = std::move(change)](Reply reply) {
+        auto parsed = parsed_body(reply);
+        if (reply.status == 200 && parsed && parsed->is_object()) {
+            change(parsed->as_object());
+            reply.body = to_text(*parsed) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+void list_named(Broker& broker, const ExchangePtr& exchange, std::string_view member,
+                std::function<bool(json::object& element, const std::string& name)> visible) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    const NamePatterns patterns(*filters);
+    set_filters(exchange, *filters);
+    const auto shown = [&broker, patterns, visible = std::move(visible)](json::value& element) {
+        if (!element.is_object()) return false;
+        auto& object = element.as_object();
+        const auto name = text_of(object, "Name");
+        if (!visible(object, name)) return false;
+        hide_owner_labels(object);
+        return patterns.empty() || patterns.match(broker.shown(name));
+    };
+    UpstreamRequest request{
+        "GET", exchange->upstream_path(exchange->route->pattern), exchange->passed_headers(), {}};
+    exchange->call(std::move(request), [&broker, exchange, member, shown](Reply reply) {
+        auto parsed = parsed_body(reply);
+        auto* list = reply.status != 200 || !parsed ? nullptr
+                     : member.empty()               ? &*parsed
+                     : parsed->is_object()          ? parsed->as_object().if_contains(member)
+                                                    : nullptr;
+        if (list != nullptr && list->is_array()) {
+            json::array kept;
+            for (auto& element : list->as_array()) {
+                if (shown(element)) kept.push_back(std::move(element));
+            }
+            *list = std::move(kept);
+            reply.body = to_text(*parsed) + "\n";
+        }
+        reply_shown(broker, exchange, std::move(reply));
+    });
+}
+
+void prune_own(Broker& broker, const ExchangePtr& exchange, std::string_view member,
+               std::function<void(const std::string&)> forget) {
+    auto filters = parse_filters(exchange);
+    if (!filters) return;
+    add_owner(*filters, broker.owner());
+    set_filters(exchange, *filters);
+    call_and_show(broker, exchange, std::string(exchange->route->pattern), {},
+                  [member, forget = std::move(forget)](const Reply& reply) {
+                      if (!forget) return;
+                      for (const auto& deleted : strings_in(reply, member)) forget(deleted);
+                  });
+}
+
 std::optional<json::object> body_object(const ExchangePtr& exchange) {
     auto parsed = parse_guarded(exchange->body);
     if (!parsed) {
@@ -72,6 +152,9 @@ std::optional<json::object> body_object(const ExchangePtr& exchange) {
         exchange->deny({400, "json", "invalid JSON body: not an object"});
         return {};
     }
+    // Some clients send their query in the body too, where the engine does not look for it.
+    for (const auto key : split_words(exchange->route->query))
+        parsed->as_object().erase(key.ends_with('*') ? key.substr(0, key.size() - 1) : key);
     return std::move(parsed->as_object());
 }
 
@@ -93,36 +176,46 @@ std::string invalid_container_name(std::string_view name) {
            "), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
 }
 
-std::vector<std::string> strings_in(const Reply& reply, std::string_view member) {
-    std::vector<std::string> out;
-    const auto parsed = reply.status == 200 ? parsed_body(reply) : std::nullopt;
-    if (!parsed || !parsed->is_object()) return out;
-    const auto* list = parsed->as_object().if_contains(member);
-    if (list == nullptr || !list->is_array()) return out;
-    for (const auto& element : list->as_array()) {
-        if (element.is_string()) out.emplace_back(element.as_string());
+namespace {
+
+struct Rewriting {
+    json::object body;
+    Rewrite rewrite;
+    std::function<void(json::object body, RuleScope scope)> then;
+    JobIdentity job;
+    Broker::KnownPaths paths;
+    bool refreshed = false;
+};
+
+void rewrite_now(Broker& broker, const ExchangePtr& exchange, const std::shared_ptr<Rewriting>& task) {
+    constexpr std::size_t kMaxPaths = 64;
+    if (!exchange->alive()) return;
+    auto scope = broker.scope(task->job);
+    scope.api_version = exchange->version;
+    auto body = task->body;
+    broker.use_paths(&task->paths);
+    const auto denial = task->rewrite(scope, body);
+    broker.use_paths(nullptr);
+    const auto path = broker.unreachable_path();
+    if (!denial) return task->then(std::move(body), std::move(scope));
+    if (!path.empty() && task->paths.size() < kMaxPaths) {
+        return broker.ask_path(path, [&broker, exchange, task, path](Result<sys::ResolvedPath> resolved) {
+            task->paths.insert_or_assign(path, std::move(resolved));
+            rewrite_now(broker, exchange, task);
+        });
     }
-    return out;
+    if (!scope.missing_reference || task->refreshed) return exchange->deny(*denial);
+    task->refreshed = true;
+    broker.refresh([&broker, exchange, task] { rewrite_now(broker, exchange, task); });
 }
+
+}  // namespace
 
 void with_rewritten(Broker& broker, const ExchangePtr& exchange, json::object body, Rewrite rewrite,
                     std::function<void(json::object body, RuleScope scope)> then) {
     broker.with_job(exchange, [&broker, exchange, body = std::move(body), rewrite = std::move(rewrite),
                                then = std::move(then)](const JobIdentity& job) {
-        auto scope = broker.scope(job);
-        scope.api_version = exchange->version;
-        auto copy = body;
-        auto denial = rewrite(scope, copy);
-        if (!denial) return then(std::move(copy), std::move(scope));
-        if (!scope.missing_reference) return exchange->deny(*denial);
-        broker.refresh([&broker, exchange, body, rewrite, then, job] {
-            if (!exchange->alive()) return;
-            auto again = broker.scope(job);
-            again.api_version = exchange->version;
-            auto fresh = body;
-            if (auto still = rewrite(again, fresh)) return exchange->deny(*still);
-            then(std::move(fresh), std::move(again));
-        });
+        rewrite_now(broker, exchange, std::make_shared<Rewriting>(Rewriting{body, rewrite, then, job, {}}));
     });
 }
 

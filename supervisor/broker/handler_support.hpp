@@ -26,14 +26,23 @@ void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply);
 void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path,
                    std::string body = {}, std::function<void(const Reply&)> seen = {});
 
+// Asks for one object, has it changed, and shows it.
+void show_object(Broker& broker, const ExchangePtr& exchange, const std::string& path,
+                 std::function<void(json::object&)> change);
+// Asks for a list of things with a "Name" (`member` of the answer, or the answer itself) and shows those that
+// are `visible`, without the labels of ownership. Patterns of names are matched here, on the names as shown.
+void list_named(Broker& broker, const ExchangePtr& exchange, std::string_view member,
+                std::function<bool(json::object& element, const std::string& name)> visible);
+// Prunes what is the agent's. `forget` gets each entry of the answer's `member`.
+void prune_own(Broker& broker, const ExchangePtr& exchange, std::string_view member = {},
+               std::function<void(const std::string&)> forget = {});
+
 // The body as JSON object; empty if there is none. Answers 400 itself.
 std::optional<json::object> body_object(const ExchangePtr& exchange);
 std::optional<json::value> parsed_body(const Reply& reply);
 // What the engine takes for a name, before a prefix is put before it.
 bool is_object_name(std::string_view name);
 std::string invalid_container_name(std::string_view name);
-// The strings of a list in a successful answer: what a prune removed.
-std::vector<std::string> strings_in(const Reply& reply, std::string_view member);
 
 // Runs a rule function over a copy of `body`; on a missing reference once more after a refresh. `then` gets
 // the rewritten body and what the rules found out.

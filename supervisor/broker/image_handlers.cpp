@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "base/strings.hpp"
 #include "broker/handler_support.hpp"
@@ -80,6 +81,54 @@ void pull_image(Broker& broker, const ExchangePtr& exchange) {
         });
 }
 
+// ---- loading ----
+
+using TagIds = std::map<std::string, std::string>;
+
+TagIds tag_ids(const Reply& listed) {
+    TagIds out;
+    const auto parsed = parsed_body(listed);
+    if (listed.status != 200 || !parsed || !parsed->is_array()) return out;
+    for (const auto& image : parsed->as_array()) {
+        const auto* tags = image.is_object() ? image.as_object().if_contains("RepoTags") : nullptr;
+        if (tags == nullptr || !tags->is_array()) continue;
+        for (const auto& tag : tags->as_array()) {
+            if (tag.is_string()) out[std::string(tag.as_string())] = text_of(image.as_object(), "Id");
+        }
+    }
+    return out;
+}
+
+void put_back(Broker& broker, const std::string& reference, const std::string& id) {
+    const auto colon = reference.rfind(':');
+    Query query;
+    query.add("repo", reference.substr(0, colon));
+    query.add("tag", reference.substr(colon + 1));
+    broker.ask(
+        {"POST", broker.own_path("/images/" + percent_encode_path(id) + "/tag" + query.text()), {}, {}},
+        [](const Reply&) {});
+}
+
+// Which tags an archive moves is known only when it has moved them. One that was there before and is not this
+// agent's goes back to where it was; this agent's jobs mean what they loaded, as with builds.
+void note_loaded(Broker& broker, const std::string& reference, const TagIds& before, const std::string& job) {
+    const auto was = before.find(reference);
+    const auto* known = broker.ledger().image(reference);
+    const bool own = was == before.end() || (known != nullptr && known->introduced);
+    if (own || broker.policy().allows(Permission::SharedTags))
+        return broker.ledger().add_image(reference, {job});
+    broker.ask({"GET", broker.own_path("/images/" + percent_encode_path(reference) + "/json"), {}, {}},
+               [&broker, reference, job, id = was->second](const Reply& reply) {
+                   const auto parsed = parsed_body(reply);
+                   if (reply.status != 200 || !parsed || !parsed->is_object()) return;
+                   const auto loaded = text_of(parsed->as_object(), "Id");
+                   if (loaded.empty() || loaded == id) return;
+                   put_back(broker, reference, id);
+                   broker.ledger().add_image(loaded, {job});
+                   broker.ledger().add_image(reference, {job, loaded, false, false});
+               });
+}
+
 bool may_remove(Broker& broker, const std::string& reference, const json::object& image) {
     if (broker.policy().allows(Permission::SharedTags) ||
         label_of(image, kAgentLabel) == broker.owner().agent_id)
@@ -130,31 +179,29 @@ void create_image(Broker& broker, const ExchangePtr& exchange) {
     if (pull == exchange->query.has("fromSrc"))
         return exchange->fail(400, "either fromImage or fromSrc is needed");
     if (!pull) return import_image(broker, exchange);
-    if (exchange->head.body.kind == Framing::Length || exchange->query.has("changes")) {
-        return exchange->fail(400, "pulling an image takes neither a body nor changes");
-    }
+    if (exchange->query.has("changes")) return exchange->fail(400, "pulling an image takes no changes");
     pull_image(broker, exchange);
 }
 
 void load_images(Broker& broker, const ExchangePtr& exchange) {
     broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
-        auto plan = exchange->plan(exchange->upstream_path("/images/load"));
-        plan.filter_line = [&broker, job](std::string_view line) {
-            auto loaded = value_after(line, "Loaded image: ", "\\\"");
-            if (loaded.empty()) loaded = value_after(line, "Loaded image ID: ", "\\\"");
-            if (!loaded.empty()) broker.ledger().add_image(loaded, {job.locator()});
-            return std::optional(std::string(line));
-        };
-        exchange->relay(std::move(plan));
+        exchange->call({"GET", "/v" + exchange->version + "/images/json", {}, {}},
+                       [&broker, exchange, job](const Reply& reply) {
+                           const auto before = std::make_shared<const TagIds>(tag_ids(reply));
+                           auto plan = exchange->plan(exchange->upstream_path("/images/load"));
+                           plan.filter_line = [&broker, job, before](std::string_view line) {
+                               auto loaded = value_after(line, "Loaded image: ", "\\\"");
+                               if (loaded.empty()) loaded = value_after(line, "Loaded image ID: ", "\\\"");
+                               if (!loaded.empty()) note_loaded(broker, loaded, *before, job.locator());
+                               return std::optional(std::string(line));
+                           };
+                           exchange->relay(std::move(plan));
+                       });
     });
 }
 
 void prune_images(Broker& broker, const ExchangePtr& exchange) {
-    auto filters = parse_filters(exchange);
-    if (!filters) return;
-    add_owner(*filters, broker.owner());
-    exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/images/prune");
+    prune_own(broker, exchange);
 }
 
 void save_images(Broker& broker, const ExchangePtr& exchange) {
@@ -182,13 +229,33 @@ void image_stream(Broker& broker, const ExchangePtr& exchange) {
                        });
 }
 
+// Without the header the engine takes credentials from the body; here they always go into the header.
+std::optional<Headers> push_headers(const ExchangePtr& exchange) {
+    auto headers = exchange->passed_headers();
+    auto body = body_object(exchange);
+    if (!body) return {};
+    if (headers.has("X-Registry-Auth") || exchange->body.empty()) return headers;
+    json::object credentials;
+    for (const char* field :
+         {"username", "password", "auth", "email", "serveraddress", "identitytoken", "registrytoken"}) {
+        if (const auto* value = body->if_contains(field); value != nullptr && value->is_string())
+            credentials[field] = *value;
+    }
+    headers.add("X-Registry-Auth", base64_url(to_text(credentials)));
+    return headers;
+}
+
 // What is pushed is the tag; if another agent has moved it since, it is put back first.
 void push_image(Broker& broker, const ExchangePtr& exchange) {
+    const auto headers = push_headers(exchange);
+    if (!headers) return;
     const std::string tag(exchange->query.get("tag"));
     const auto reference = tag.empty() ? with_tag(exchange->name) : exchange->name + ":" + tag;
-    const auto push = [exchange] {
-        exchange->relay(exchange->plan(
-            exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push")));
+    const auto push = [exchange, headers] {
+        auto plan = exchange->plan(
+            exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push"));
+        plan.request.headers = *headers;
+        exchange->relay(std::move(plan));
     };
     with_visible_image(broker, exchange, reference, MissingImage::LeaveToEngine,
                        [&broker, exchange, reference, push](const std::optional<json::object>& image) {
@@ -252,6 +319,8 @@ void commit_container(Broker& broker, const ExchangePtr& exchange) {
                        with_rewritten(
                            broker, exchange, body, rewrite_commit,
                            [&broker, exchange](const json::object& rewritten, const RuleScope& scope) {
+                               // Last, since the client's changes come after the body's labels.
+                               add_label_changes(exchange->query, broker.owner(), scope.job);
                                with_free_tags(
                                    broker, exchange, target_of(exchange->query),
                                    [&broker, exchange, rewritten, job = scope.job.locator()] {

@@ -26,47 +26,19 @@ void hide_strangers(Broker& broker, json::object& network) {
 }
 
 void show_network(Broker& broker, const ExchangePtr& exchange, const std::string& id) {
-    UpstreamRequest request{
-        "GET", exchange->upstream_path("/networks/" + id), exchange->passed_headers(), {}};
-    exchange->call(std::move(request), [&broker, exchange](Reply reply) {
-        auto parsed = parsed_body(reply);
-        if (reply.status == 200 && parsed && parsed->is_object()) {
-            hide_strangers(broker, parsed->as_object());
-            hide_owner_labels(parsed->as_object());
-            reply.body = to_text(*parsed) + "\n";
-        }
-        reply_shown(broker, exchange, std::move(reply));
+    show_object(broker, exchange, "/networks/" + id, [&broker](json::object& network) {
+        hide_strangers(broker, network);
+        hide_owner_labels(network);
     });
 }
 
 }  // namespace
 
 void list_networks(Broker& broker, const ExchangePtr& exchange) {
-    auto filters = parse_filters(exchange);
-    if (!filters) return;
-    const NamePatterns patterns(*filters);
-    if (filters->empty())
-        exchange->query.remove("filters");
-    else
-        exchange->query.set("filters", to_query_value(*filters));
-    UpstreamRequest request{"GET", exchange->upstream_path("/networks"), exchange->passed_headers(), {}};
-    exchange->call(std::move(request), [&broker, exchange, patterns](Reply reply) {
-        auto parsed = parsed_body(reply);
-        if (reply.status == 200 && parsed && parsed->is_array()) {
-            json::array visible;
-            for (auto& element : parsed->as_array()) {
-                if (!element.is_object()) continue;
-                auto& network = element.as_object();
-                const auto name = text_of(network, "Name");
-                if (!is_own(broker, network) && !is_built_in(name)) continue;
-                if (!patterns.empty() && !patterns.match(broker.shown(name))) continue;
-                hide_strangers(broker, network);
-                hide_owner_labels(network);
-                visible.push_back(std::move(element));
-            }
-            reply.body = to_text(visible) + "\n";
-        }
-        reply_shown(broker, exchange, std::move(reply));
+    list_named(broker, exchange, {}, [&broker](json::object& network, const std::string& name) {
+        if (!is_own(broker, network) && !is_built_in(name)) return false;
+        hide_strangers(broker, network);
+        return true;
     });
 }
 
@@ -88,15 +60,9 @@ void create_network(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void prune_networks(Broker& broker, const ExchangePtr& exchange) {
-    auto filters = parse_filters(exchange);
-    if (!filters) return;
-    add_owner(*filters, broker.owner());
-    exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/networks/prune", {}, [&broker](const Reply& reply) {
-        for (const auto& name : strings_in(reply, "NetworksDeleted")) {
-            if (const auto* own = broker.ledger().network(broker.shown(name)))
-                broker.ledger().remove_network(std::string(own->id));
-        }
+    prune_own(broker, exchange, "NetworksDeleted", [&broker](const std::string& name) {
+        if (const auto* own = broker.ledger().network(broker.shown(name)))
+            broker.ledger().remove_network(std::string(own->id));
     });
 }
 

@@ -31,8 +31,15 @@ enum class Kind : std::uint32_t {
     Counts = 7,
     // Broker to PID 1: requests are served from now on.
     Ready = 8,
+    // Broker to PID 1: where does `path` lead, for the agent's user? The broker is another one and cannot
+    // look
+    // into directories that are only the job's.
+    AskPath = 9,
+    // PID 1 to broker: `path` without links, or an empty one; `pid` is 1 if it exists.
+    Path = 10,
 };
 
+constexpr std::size_t kPathBytes = 1024;
 constexpr std::size_t kFieldBytes = 256;  // GoCD's names have at most 255 characters
 
 struct Identity {
@@ -64,6 +71,7 @@ struct Message {
     std::uint32_t deadline_ms;
     Identity identity;
     Counters counts;
+    char path[kPathBytes];
 };
 static_assert(std::is_trivially_copyable_v<Message> && sizeof(Message) < 2048);
 

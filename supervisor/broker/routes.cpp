@@ -70,7 +70,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/images/{name...}/get", image_stream, None, "platform"},
     {"GET", "/images/{name...}/json", inspect_image, None, "manifests platform"},
     {"GET", "/images/{name...}/history", image_stream, None, "platform"},
-    {"POST", "/images/{name...}/push", push_image, None, "tag platform", true},
+    {"POST", "/images/{name...}/push", push_image, Json, "tag platform", true},
     {"POST", "/images/{name...}/tag", tag_image, None, "repo tag", true},
     {"DELETE", "/images/{name...}", remove_image, None, "force noprune platforms", true},
     {"GET", "/distribution/{name...}/json", pass_through},
@@ -161,6 +161,11 @@ RouteMatch match_route(std::string_view method, const std::vector<std::string>& 
         }
     }
     return {};
+}
+
+BodyUse body_use(const Route& route, const Query& query) {
+    const bool pull = route.handler == create_image && query.has("fromImage");
+    return pull ? BodyUse::None : route.body;
 }
 
 Result<Query> allowed_query(const Route& route, const Query& query) {

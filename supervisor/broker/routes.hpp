@@ -30,6 +30,9 @@ struct RouteMatch {
 // `segments` are decoded. No route: route is null.
 RouteMatch match_route(std::string_view method, const std::vector<std::string>& segments);
 
+// The route's, except for a pull, which shares its route with imports and takes no body.
+BodyUse body_use(const Route& route, const Query& query);
+
 // Drops keys that the route does not know; an error for a repeated key that may come once.
 Result<Query> allowed_query(const Route& route, const Query& query);
 

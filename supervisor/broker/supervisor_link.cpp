@@ -1,5 +1,7 @@
 #include "broker/supervisor_link.hpp"
 
+#include <cerrno>
+
 #include "sys/stream_socket.hpp"
 
 namespace supervisor::broker {
@@ -20,10 +22,30 @@ void SupervisorLink::ask_job(pid_t process, JobCallback callback) {
     if (!watch_ || process <= 0) return callback({});
     auto message = protocol::make(protocol::Kind::AskJob, ++serial_);
     message.pid = process;
-    send(message);
-    const auto serial = serial_;
-    questions_[serial] = {std::move(callback),
-                          loop_.after(kPatience, [this, serial] { answer(serial, {}); })};
+    ask(message, [callback = std::move(callback)](const protocol::Message& answer) {
+        callback(protocol::get_identity(answer));
+    });
+}
+
+void SupervisorLink::ask_path(const std::string& path,
+                              std::function<void(Result<sys::ResolvedPath>)> callback) {
+    const auto nowhere = fail(Error(EACCES, path + ": Permission denied"));
+    if (!watch_ || path.size() >= protocol::kPathBytes) return callback(nowhere);
+    auto message = protocol::make(protocol::Kind::AskPath, ++serial_);
+    protocol::put(message.path, path);
+    ask(message, [nowhere, callback = std::move(callback)](const protocol::Message& answer) {
+        const auto resolved = protocol::get(answer.path);
+        if (resolved.empty()) return callback(nowhere);
+        callback(sys::ResolvedPath{resolved, answer.pid == 1});
+    });
+}
+
+void SupervisorLink::ask(const protocol::Message& question, Callback callback) {
+    send(question);
+    const auto serial = question.serial;
+    questions_[serial] = {std::move(callback), loop_.after(kPatience, [this, serial] {
+                              answer(protocol::make(protocol::Kind::Job, serial));
+                          })};
 }
 
 void SupervisorLink::send(const protocol::Message& message) {
@@ -49,7 +71,8 @@ void SupervisorLink::on_readable() {
 void SupervisorLink::dispatch(const protocol::Message& message) {
     switch (message.kind) {
         case protocol::Kind::Job:
-            return answer(message.serial, protocol::get_identity(message));
+        case protocol::Kind::Path:
+            return answer(message);
         case protocol::Kind::JobEnded:
             return requests_.job_ended(message);
         case protocol::Kind::AgentEnding:
@@ -60,6 +83,7 @@ void SupervisorLink::dispatch(const protocol::Message& message) {
             return send(reply);
         }
         case protocol::Kind::AskJob:
+        case protocol::Kind::AskPath:
         case protocol::Kind::Cleaned:
         case protocol::Kind::Counts:
         case protocol::Kind::Ready:
@@ -67,9 +91,9 @@ void SupervisorLink::dispatch(const protocol::Message& message) {
     }
 }
 
-void SupervisorLink::answer(std::uint32_t serial, const JobIdentity& job) {
-    auto question = questions_.extract(serial);
-    if (!question.empty()) question.mapped().callback(job);
+void SupervisorLink::answer(const protocol::Message& message) {
+    auto question = questions_.extract(message.serial);
+    if (!question.empty()) question.mapped().callback(message);
 }
 
 }  // namespace supervisor::broker

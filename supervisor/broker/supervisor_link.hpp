@@ -7,6 +7,7 @@
 
 #include "broker/peer_protocol.hpp"
 #include "loop/event_loop.hpp"
+#include "sys/resolve_path.hpp"
 
 namespace supervisor::broker {
 
@@ -25,16 +26,20 @@ class SupervisorLink {
 
     // Calls back in a later turn, or at once when there is nobody to ask. Without an answer in time: no job.
     void ask_job(pid_t process, JobCallback callback);
+    // The same for where a path leads. Without an answer: nowhere.
+    void ask_path(const std::string& path, std::function<void(Result<sys::ResolvedPath>)> callback);
     void send(const protocol::Message& message);
 
   private:
+    using Callback = std::function<void(const protocol::Message& answer)>;
     struct Question {
-        JobCallback callback;
+        Callback callback;
         loop::Timer patience;
     };
     void on_readable();
     void dispatch(const protocol::Message& message);
-    void answer(std::uint32_t serial, const JobIdentity& job);
+    void ask(const protocol::Message& question, Callback callback);
+    void answer(const protocol::Message& message);
 
     loop::EventLoop& loop_;
     int fd_;

@@ -25,6 +25,8 @@ bool is_victim(const SweepScope& scope, const json::object& labels, const std::s
     const auto agent = text_of(labels, kAgentLabel);
     if (agent.empty()) return false;
     const auto owner = parse_owner_label(text_of(labels, kOwnerLabel));
+    // Alive, and not the one that asks.
+    if (owner.container != scope.container && running.contains(owner.container)) return false;
     const bool own = !scope.agent_id.empty() && agent == scope.agent_id;
     switch (scope.kind) {
         case SweepScope::Kind::Job:
@@ -36,7 +38,7 @@ bool is_victim(const SweepScope& scope, const json::object& labels, const std::s
     }
     if (own) return owner.incarnation != scope.incarnation;
     // An agent that is no container of this engine cannot be seen from here: hands off.
-    return !owner.container.empty() && !running.contains(owner.container);
+    return !owner.container.empty() && owner.incarnation != scope.incarnation;
 }
 
 std::vector<std::string> image_victims(const SweepScope& scope, const json::object& image,
@@ -51,9 +53,12 @@ std::vector<std::string> image_victims(const SweepScope& scope, const json::obje
     if (is_victim(scope, labels, running)) return tags.empty() ? std::vector{text_of(image, "Id")} : tags;
     // A tag that was moved to another agent's image since is not ours any more.
     if (!text_of(labels, kAgentLabel).empty()) return {};
-    std::erase_if(tags, [&scope](const std::string& tag) {
-        return std::find(scope.tags.begin(), scope.tags.end(), tag) == scope.tags.end();
-    });
+    const auto listed = [&scope](const std::string& reference) {
+        return std::find(scope.tags.begin(), scope.tags.end(), reference) != scope.tags.end();
+    };
+    const auto id = text_of(image, "Id");
+    if (tags.empty() && listed(id)) return {id};
+    std::erase_if(tags, [&listed](const std::string& tag) { return !listed(tag); });
     return tags;
 }
 
@@ -76,7 +81,7 @@ std::shared_ptr<Sweep> Sweep::start(Upstream& upstream, std::string api_prefix, 
         self->finish();
     });
     upstream.loop().defer([weak = sweep->weak_from_this()] {
-        if (const auto self = weak.lock()) self->list_running();
+        if (const auto self = weak.lock()) self->list_containers();
     });
     return sweep;
 }
@@ -110,20 +115,24 @@ void Sweep::list(const std::string& path, std::string_view member, Listed then) 
 }
 
 // Which agents are alive is known from the engine itself: their containers run.
-void Sweep::list_running() {
-    if (scope_.kind != SweepScope::Kind::Orphans) return list_containers();
-    list("/containers/json", "", [this](const json::array& listed) {
-        for (const auto& element : listed) {
-            if (element.is_object()) running_.insert(text_of(element.as_object(), "Id"));
-        }
-        // Not knowing who is alive must not cost the living their containers.
-        if (report_.leftover > 0) return finish();
-        list_containers();
+void Sweep::list_then_running(const std::string& path, std::string_view member, Listed then) {
+    list(path, member, [this, then = std::move(then)](const json::array& listed) {
+        if (!needs_running()) return then(listed);
+        list("/containers/json", "",
+             [this, listed, then, known = report_.leftover](const json::array& containers) {
+                 // Not knowing who is alive must not cost the living their containers.
+                 if (report_.leftover > known) return finish();
+                 running_.clear();
+                 for (const auto& element : containers) {
+                     if (element.is_object()) running_.insert(text_of(element.as_object(), "Id"));
+                 }
+                 then(listed);
+             });
     });
 }
 
 void Sweep::list_containers() {
-    list("/containers/json?all=1&" + label_filter(), "", [this](const json::array& listed) {
+    list_then_running("/containers/json?all=1&" + label_filter(), "", [this](const json::array& listed) {
         std::vector<Victim> victims;
         for (const auto& element : listed) {
             if (!element.is_object() || !is_victim(scope_, labels_in(element.as_object()), running_))
@@ -136,7 +145,7 @@ void Sweep::list_containers() {
 }
 
 void Sweep::list_networks() {
-    list("/networks?" + label_filter(), "", [this](const json::array& listed) {
+    list_then_running("/networks?" + label_filter(), "", [this](const json::array& listed) {
         std::vector<Victim> victims;
         for (const auto& element : listed) {
             if (!element.is_object() || !is_victim(scope_, labels_in(element.as_object()), running_))
@@ -148,7 +157,7 @@ void Sweep::list_networks() {
 }
 
 void Sweep::list_volumes() {
-    list("/volumes?" + label_filter(), "Volumes", [this](const json::array& listed) {
+    list_then_running("/volumes?" + label_filter(), "Volumes", [this](const json::array& listed) {
         std::set<std::string> names(scope_.volumes.begin(), scope_.volumes.end());
         for (const auto& element : listed) {
             if (element.is_object() && is_victim(scope_, labels_in(element.as_object()), running_))
@@ -163,7 +172,7 @@ void Sweep::list_volumes() {
 
 void Sweep::list_images() {
     if (!scope_.images) return finish();
-    list("/images/json", "", [this](const json::array& listed) {
+    list_then_running("/images/json", "", [this](const json::array& listed) {
         std::vector<Victim> victims;
         for (const auto& element : listed) {
             if (!element.is_object()) continue;

@@ -23,6 +23,7 @@ struct SweepScope {
     Kind kind = Kind::Orphans;
     std::string agent_id;     // Orphans: this agent's other incarnations count as gone
     std::string incarnation;  // the living one; kept by Orphans
+    std::string container;    // the living one's, if it is one
     std::string job;          // locator
     bool images = true;
     // Known to belong here though they carry no label: anonymous volumes, tags.
@@ -30,7 +31,8 @@ struct SweepScope {
     std::vector<std::string> tags;
 };
 
-// Pure: does an object with these labels fall under the scope? `running`: ids of all running containers.
+// Pure: does an object with these labels fall under the scope? `running`: ids of all running containers. What
+// belongs to another agent's running container never does, not even if that agent goes by the same id.
 bool is_victim(const SweepScope& scope, const json::object& labels, const std::set<std::string>& running);
 
 // Pure: the references to remove of an image as the engine lists it: all its tags, or its id, or those of its
@@ -70,7 +72,6 @@ class Sweep : public std::enable_shared_from_this<Sweep> {
           scope_(std::move(scope)),
           done_(std::move(done)) {}
 
-    void list_running();
     void list_containers();
     void list_networks();
     void list_volumes();
@@ -79,6 +80,11 @@ class Sweep : public std::enable_shared_from_this<Sweep> {
 
     using Listed = std::function<void(const json::array&)>;
     void list(const std::string& path, std::string_view member, Listed then);
+    // The same, and after it who is alive: what an agent made that started in between cannot be in the list.
+    void list_then_running(const std::string& path, std::string_view member, Listed then);
+    bool needs_running() const {
+        return scope_.kind == SweepScope::Kind::Orphans || !scope_.container.empty();
+    }
     void remove_all(std::vector<Victim> victims, std::function<void()> then);
     void remove_next();
     void remove(Victim victim);

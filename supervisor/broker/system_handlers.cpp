@@ -38,6 +38,15 @@ void count_states(const Reply& listed, json::object& info) {
     info["ContainersStopped"] = all - running - paused;
 }
 
+// Who else uses the engine, and where to reach it without the broker.
+void hide_engine(json::object& info) {
+    for (const char* key : {"Containerd", "CDISpecDirs", "DiscoveredDevices"}) info.erase(key);
+    auto* swarm = info.if_contains("Swarm");
+    const bool member =
+        swarm != nullptr && swarm->is_object() && text_of(swarm->as_object(), "LocalNodeState") != "inactive";
+    if (member) *swarm = json::object{{"LocalNodeState", "inactive"}};
+}
+
 // ---- events ----
 
 const json::object* object_in(const json::object& object, std::string_view key) {
@@ -54,6 +63,8 @@ bool is_own_event(Broker& broker, const json::object& event) {
     if (text_of(*attributes, kAgentLabel) == broker.owner().agent_id) return true;
     const auto type = text_of(event, "Type");
     const auto id = text_of(*actor, "ID");
+    // Of a built-in network, for example: an own container joins it or leaves it.
+    if (broker.ledger().ever_owned(text_of(*attributes, "container"))) return true;
     if (type == "container" || type == "network") return broker.ledger().ever_owned(id);
     if (type == "volume") return id.starts_with(broker.names().prefix()) || broker.ledger().ever_owned(id);
     if (type == "image")
@@ -102,14 +113,8 @@ void ping(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void show_version(Broker& broker, const ExchangePtr& exchange) {
-    exchange->call({"GET", exchange->upstream_path("/version"), {}, {}}, [&broker, exchange](Reply reply) {
-        auto parsed = parsed_body(reply);
-        if (reply.status == 200 && parsed && parsed->is_object()) {
-            parsed->as_object()["ApiVersion"] = broker.api().text();
-            reply.body = to_text(*parsed) + "\n";
-        }
-        reply_shown(broker, exchange, std::move(reply));
-    });
+    show_object(broker, exchange, "/version",
+                [&broker](json::object& version) { version["ApiVersion"] = broker.api().text(); });
 }
 
 void show_info(Broker& broker, const ExchangePtr& exchange) {
@@ -119,6 +124,7 @@ void show_info(Broker& broker, const ExchangePtr& exchange) {
         if (reply.status != 200 || !parsed || !parsed->is_object())
             return reply_shown(broker, exchange, reply);
         auto info = std::make_shared<json::object>(std::move(parsed->as_object()));
+        hide_engine(*info);
         const auto path = "/v" + exchange->version +
                           "/containers/json?all=1&filters=" + percent_encode(owner_filter(broker.owner()));
         exchange->call({"GET", path, {}, {}}, [&broker, exchange, info](const Reply& listed) {
@@ -129,23 +135,16 @@ void show_info(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void show_disk_usage(Broker& broker, const ExchangePtr& exchange) {
-    exchange->call({"GET", exchange->upstream_path("/system/df"), {}, {}}, [&broker, exchange](Reply reply) {
-        auto parsed = parsed_body(reply);
-        if (reply.status == 200 && parsed && parsed->is_object()) {
-            auto& usage = parsed->as_object();
-            keep_if(usage, "Containers", [&](const json::object& container) {
-                return label_of(container, kAgentLabel) == broker.owner().agent_id;
-            });
-            keep_if(usage, "Images",
-                    [&](const json::object& image) { return is_visible_image(broker, image); });
-            keep_if(usage, "Volumes", [&](const json::object& volume) {
-                const auto name = text_of(volume, "Name");
-                return name.starts_with(broker.names().prefix()) || broker.ledger().owns_volume(name);
-            });
-            keep_if(usage, "BuildCache", [](const json::object&) { return false; });
-            reply.body = to_text(usage) + "\n";
-        }
-        reply_shown(broker, exchange, std::move(reply));
+    show_object(broker, exchange, "/system/df", [&broker](json::object& usage) {
+        keep_if(usage, "Containers", [&](const json::object& container) {
+            return label_of(container, kAgentLabel) == broker.owner().agent_id;
+        });
+        keep_if(usage, "Images", [&](const json::object& image) { return is_visible_image(broker, image); });
+        keep_if(usage, "Volumes", [&](const json::object& volume) {
+            const auto name = text_of(volume, "Name");
+            return name.starts_with(broker.names().prefix()) || broker.ledger().owns_volume(name);
+        });
+        keep_if(usage, "BuildCache", [](const json::object&) { return false; });
     });
 }
 

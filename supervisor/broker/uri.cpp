@@ -1,6 +1,7 @@
 #include "broker/uri.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/strings.hpp"
 
@@ -164,6 +165,21 @@ Result<Target> parse_target(std::string_view target) {
 
 std::string percent_encode(std::string_view text) {
     return encode(text, "-._~");
+}
+
+std::string base64_url(std::string_view bytes) {
+    static constexpr std::string_view kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    std::string out;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const auto group = bytes.substr(i, 3);
+        std::uint32_t bits = 0;
+        for (std::size_t j = 0; j < 3; ++j)
+            bits = bits << 8U | (j < group.size() ? static_cast<unsigned char>(group[j]) : 0U);
+        for (std::size_t j = 0; j < 4; ++j)
+            out += j <= group.size() ? kDigits[bits >> (18U - 6U * j) & 63U] : '=';
+    }
+    return out;
 }
 
 std::string percent_encode_path(std::string_view text) {

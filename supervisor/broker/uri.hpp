@@ -52,6 +52,8 @@ int hex_value(char c);
 
 std::string percent_encode(std::string_view text);
 // Same, but leaves '/' alone: for image references in a path.
+// With '-' and '_', as headers of the engine's API have it.
+std::string base64_url(std::string_view bytes);
 std::string percent_encode_path(std::string_view text);
 
 }  // namespace supervisor::broker

@@ -17,35 +17,8 @@ std::string engine_name(Broker& broker, const std::string& name) {
 }  // namespace
 
 void list_volumes(Broker& broker, const ExchangePtr& exchange) {
-    auto filters = parse_filters(exchange);
-    if (!filters) return;
-    const NamePatterns patterns(*filters);
-    if (filters->empty())
-        exchange->query.remove("filters");
-    else
-        exchange->query.set("filters", to_query_value(*filters));
-    UpstreamRequest request{"GET", exchange->upstream_path("/volumes"), exchange->passed_headers(), {}};
-    exchange->call(std::move(request), [&broker, exchange, patterns](Reply reply) {
-        auto parsed = parsed_body(reply);
-        auto* volumes = reply.status == 200 && parsed && parsed->is_object()
-                            ? parsed->as_object().if_contains("Volumes")
-                            : nullptr;
-        if (volumes != nullptr && volumes->is_array()) {
-            json::array visible;
-            for (auto& element : volumes->as_array()) {
-                if (!element.is_object()) continue;
-                const auto name = text_of(element.as_object(), "Name");
-                if (!is_own(broker, name) || (!patterns.empty() && !patterns.match(broker.shown(name))))
-                    continue;
-                hide_owner_labels(element.as_object());
-                visible.push_back(std::move(element));
-            }
-            *volumes = std::move(visible);
-            parsed->as_object()["Warnings"] = nullptr;
-            reply.body = to_text(*parsed) + "\n";
-        }
-        reply_shown(broker, exchange, std::move(reply));
-    });
+    list_named(broker, exchange, "Volumes",
+               [&broker](json::object&, const std::string& name) { return is_own(broker, name); });
 }
 
 void create_volume(Broker& broker, const ExchangePtr& exchange) {
@@ -65,26 +38,13 @@ void create_volume(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void prune_volumes(Broker& broker, const ExchangePtr& exchange) {
-    auto filters = parse_filters(exchange);
-    if (!filters) return;
-    add_owner(*filters, broker.owner());
-    exchange->query.set("filters", to_query_value(*filters));
-    call_and_show(broker, exchange, "/volumes/prune", {}, [&broker](const Reply& reply) {
-        for (const auto& name : strings_in(reply, "VolumesDeleted")) broker.ledger().remove_volume(name);
-    });
+    prune_own(broker, exchange, "VolumesDeleted",
+              [&broker](const std::string& name) { broker.ledger().remove_volume(name); });
 }
 
 void inspect_volume(Broker& broker, const ExchangePtr& exchange) {
-    const auto path =
-        exchange->upstream_path("/volumes/" + percent_encode(engine_name(broker, exchange->name)));
-    exchange->call({"GET", path, {}, {}}, [&broker, exchange](Reply reply) {
-        auto parsed = parsed_body(reply);
-        if (reply.status == 200 && parsed && parsed->is_object()) {
-            hide_owner_labels(parsed->as_object());
-            reply.body = to_text(*parsed) + "\n";
-        }
-        reply_shown(broker, exchange, std::move(reply));
-    });
+    show_object(broker, exchange, "/volumes/" + percent_encode(engine_name(broker, exchange->name)),
+                hide_owner_labels);
 }
 
 void remove_volume(Broker& broker, const ExchangePtr& exchange) {

@@ -27,15 +27,13 @@ constexpr Milliseconds kQuick{60'000};
 const proc::BackoffPolicy kRestart{Milliseconds(500), Milliseconds(30'000), 1'000'000, Milliseconds(600'000),
                                    Milliseconds(60'000)};
 
-tl::unexpected<Failure> failure(int exit_code, Error error) {
-    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
-}
-
 service::Spec spec_of(const std::string& name, bool group) {
     service::Spec spec;
     spec.name = name;
     spec.restart = kRestart;
     spec.signal_group = group;
+    // A JVM that its bootstrapper left behind would hold the working directory against the next one.
+    spec.kill_group_after_death = true;
     spec.stop_ladder = {{SIGTERM, Milliseconds(60'000)}};  // the deadline of the stop cuts this short
     return spec;
 }
@@ -163,6 +161,7 @@ void AgentPayload::start() {
             log::warn(kComponent, written.error().message());
     }
     if (choice_.mode == agent::LaunchMode::Direct) {
+        events_.reached("fetch start");
         fetcher_->start();
     }
     run_next_hook();

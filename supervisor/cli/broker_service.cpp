@@ -5,12 +5,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/environment.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "broker/policy.hpp"
 #include "cli/job_identity.hpp"
-#include "cli/stop_budget.hpp"
 #include "sys/files.hpp"
+#include "sys/fs_identity.hpp"
+#include "sys/resolve_path.hpp"
 #include "sys/unix_socket.hpp"
 
 namespace supervisor::cli {
@@ -92,9 +94,17 @@ Result<broker::Config> BrokerService::make_config() const {
     config.policy = policy_text_;
     config.agent_id = context_.config.broker.agent_name;
     if (config.agent_id.empty())
-        config.agent_id = variable(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
-    if (config.agent_id.empty()) config.agent_id = trim(sys::read_file_or("/proc/sys/kernel/hostname"));
+        config.agent_id =
+            agent::variable_or_empty(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
+    config.agent_id_is_guess = config.agent_id.empty();
+    if (config.agent_id_is_guess) config.agent_id = trim(sys::read_file_or("/proc/sys/kernel/hostname"));
     if (place_.mode == broker::Mode::Dind) config.cgroup_parent = "/containers";
+    const auto& asked = context_.config.broker;
+    config.keep_images = asked.keep_images;
+    config.limits.containers = asked.max_containers;
+    config.limits.memory = asked.max_memory;
+    config.limits.nano_cpus = asked.max_nano_cpus;
+    config.limits.pids = asked.max_pids;
     return config;
 }
 
@@ -150,6 +160,8 @@ void BrokerService::received(const broker::protocol::Message& message) {
         context_.events.changed();
     } else if (message.kind == Kind::AskJob) {
         answer_job(message);
+    } else if (message.kind == Kind::AskPath) {
+        answer_path(message);
     } else if (message.kind == Kind::Cleaned) {
         if (message.counts.removed > 0 || message.counts.leftover > 0) {
             context_.events.event("clean-up", std::to_string(message.counts.removed) +
@@ -174,6 +186,18 @@ void BrokerService::answer_job(const broker::protocol::Message& question) {
     const auto job = find_job_identity(question.pid, context_.account.user, context_.account.group);
     broker::protocol::put_identity(answer, job);
     if (!job.empty() && seen_jobs_.insert(job.locator()).second) jobs_.push_back(job);
+    send(answer);
+}
+
+// As the agent's user: what that one cannot reach is nothing that a job may hand on.
+void BrokerService::answer_path(const broker::protocol::Message& question) {
+    auto answer = broker::protocol::make(broker::protocol::Kind::Path, question.serial);
+    const auto identity = sys::FsIdentity::take(context_.account.user, context_.account.group);
+    const auto resolved = sys::resolve_path(broker::protocol::get(question.path));
+    if (identity && resolved && resolved->path.size() < broker::protocol::kPathBytes) {
+        broker::protocol::put(answer.path, resolved->path);
+        answer.pid = resolved->exists ? 1 : 0;
+    }
     send(answer);
 }
 
@@ -222,6 +246,11 @@ void BrokerService::end_process() {
     stop_timer_.cancel();
     if (service_->state() == service::State::Stopped) return changed(service::State::Stopped);
     service_->stop(stop_deadline_);
+}
+
+bool BrokerService::offers_buildkit() const {
+    const auto policy = broker::Policy::parse(policy_text_);
+    return policy && policy->allows(broker::Permission::BuildKit);
 }
 
 void BrokerService::describe(StatusModel& model) const {

@@ -36,6 +36,8 @@ class BrokerService {
     void job_finished();
 
     bool ready() const { return service_ && service_->state() == service::State::Ready; }
+    // The policy lets clients build with BuildKit.
+    bool offers_buildkit() const;
     void describe(StatusModel& model) const;
     // After the end: the socket file.
     void remove_socket();
@@ -47,6 +49,7 @@ class BrokerService {
     void listen_to(UniqueFd end);
     void received(const broker::protocol::Message& message);
     void answer_job(const broker::protocol::Message& question);
+    void answer_path(const broker::protocol::Message& question);
     void send(const broker::protocol::Message& message);
     void changed(service::State state);
     void end_process();

@@ -60,6 +60,12 @@ struct BrokerConfig {
     std::string host_socket = "/var/run/docker.sock";
     std::string policy;  // empty: isolated in DooD, no broker in DinD
     std::string agent_name;
+    // Totals of what jobs have at one time; 0: none.
+    std::uint64_t max_containers = 0;
+    std::uint64_t max_memory = 0;  // bytes
+    std::uint64_t max_nano_cpus = 0;
+    std::uint64_t max_pids = 0;
+    bool keep_images = false;
 };
 
 struct Config {

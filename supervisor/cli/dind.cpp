@@ -51,9 +51,6 @@ void join(proc::ChildPlan& plan, const host::CgroupPlacement& placement) {
 }  // namespace
 
 tl::expected<void, Failure> Dind::prepare() {
-    const auto failure = [](int code, const Error& error) {
-        return tl::unexpected<Failure>(Failure{code, error});
-    };
     auto plan = DindPlan::read(context_.config);
     if (!plan) return failure(kExitUsage, plan.error());
     plan_ = std::move(*plan);
@@ -220,6 +217,8 @@ Result<> Dind::make_space() {
     space_ = std::move(*space);
     for (const auto& directory : space_.unshared())
         log::warn(kComponent, "inner containers cannot write to this directory of the agent: " + directory);
+    if (const auto* link = space_.link(); link != nullptr && !link->ipv6_problem.empty())
+        log::warn(kComponent, "engine and jobs have no IPv6: " + link->ipv6_problem);
     if (!space_.open_devices().empty())
         log::warn(kComponent, "inner privileged containers can open every device: " + space_.open_devices());
     if (space_.holder() > 0) {

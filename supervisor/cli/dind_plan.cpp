@@ -1,10 +1,10 @@
 #include "cli/dind_plan.hpp"
 
+#include "agent/environment.hpp"
 #include "base/log.hpp"
 #include "base/shell_words.hpp"
 #include "base/strings.hpp"
 #include "cli/status.hpp"
-#include "cli/stop_budget.hpp"
 #include "engine/daemon_config.hpp"
 #include "engine/data_mode.hpp"
 #include "host/containment_facts.hpp"
@@ -32,9 +32,10 @@ host::ProbeRequest probe_request(const engine::EngineSettings& settings,
     request.data_directory = settings.data_root;
     request.programs = {"dockerd",           "containerd",      "runc",      "iptables",
                         "iptables-nft",      "iptables-legacy", "ip6tables", "iptables-restore",
-                        "ip6tables-restore", "fuse-overlayfs"};
+                        "ip6tables-restore", "fuse-overlayfs",  "zfs",       "modprobe"};
     for (const char* name : {"KUBERNETES_SERVICE_HOST", "container"}) {
-        if (const auto value = variable(environment, name); !value.empty()) request.environment[name] = value;
+        if (const auto value = agent::variable_or_empty(environment, name); !value.empty())
+            request.environment[name] = value;
     }
     return request;
 }

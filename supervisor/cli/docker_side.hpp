@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -18,6 +19,10 @@ struct Failure {
     int exit_code;
     Error error;
 };
+
+inline tl::unexpected<Failure> failure(int exit_code, Error error) {
+    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
+}
 
 inline constexpr int kExitUsage = 64;
 inline constexpr int kExitEngine = 69;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "agent/environment.hpp"
 #include "base/strings.hpp"
 #include "cli/dind_plan.hpp"
 #include "cli/docker_side.hpp"
@@ -49,7 +50,8 @@ std::vector<engine::Decision> general_rows(const ModeChoice& mode,
     std::vector<engine::Decision> rows{
         decision(engine::Verdict::Ok, "mode", mode_name(mode.mode), mode.reason), identity_row()};
     rows.push_back(decision(engine::Verdict::Ok, "stop", format_duration(budget.total), budget.reason));
-    if (variable(environment, "GO_SERVER_URL").empty() && variable(environment, "GO_EA_SERVER_URL").empty()) {
+    if (agent::variable_or_empty(environment, "GO_SERVER_URL").empty() &&
+        agent::variable_or_empty(environment, "GO_EA_SERVER_URL").empty()) {
         rows.push_back(decision(engine::Verdict::Warn, "server", "none",
                                 "neither GO_SERVER_URL nor GO_EA_SERVER_URL is set",
                                 "docker run -e GO_SERVER_URL=https://…/go; not needed for --shell and for a "

@@ -25,13 +25,11 @@ bool is_usual_socket(const std::string& path) {
 }  // namespace
 
 tl::expected<void, Failure> Dood::prepare() {
-    const auto failure = [](const Error& error) {
-        return tl::unexpected<Failure>(Failure{kExitHost, error});
-    };
     const std::string& host = context_.config.broker.host_socket;
     struct stat status {};
     if (::stat(host.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
-        return failure(Error("no Docker socket at " + host)
+        return failure(kExitHost,
+                       Error("no Docker socket at " + host)
                            .advice("mount the host's: docker run -v "
                                    "/var/run/docker.sock:/var/run/docker.sock …, or say where it is "
                                    "with --host-socket"));
@@ -44,7 +42,12 @@ tl::expected<void, Failure> Dood::prepare() {
     const sys::SocketAccess access{context_.account.user, context_.account.group, 0660};
     broker_ = std::make_unique<BrokerService>(
         context_, BrokerPlace{listen_path_, host, host_group_, access, broker::Mode::Dood});
-    if (auto prepared = broker_->prepare(); !prepared) return failure(prepared.error());
+    if (auto prepared = broker_->prepare(); !prepared) return failure(kExitHost, prepared.error());
+    if (listen_path_ == kUsualSocket) {
+        // For what has the image's environment only.
+        if (auto linked = sys::make_link(kUsualSocket, kOwnSocket); !linked)
+            return failure(kExitHost, linked.error());
+    }
     warn_when_exposed();
     return {};
 }
@@ -71,7 +74,8 @@ std::vector<std::string> Dood::agent_environment() const {
     std::vector<std::string> variables;
     if (listen_path_ != kUsualSocket) variables.push_back("DOCKER_HOST=unix://" + listen_path_);
     // BuildKit's session is refused under the isolated policy; classic builds are mediated.
-    if (context_.config.broker.policy != "trusted") variables.emplace_back("DOCKER_BUILDKIT=0");
+    if (!broker_ || !broker_->offers_buildkit())
+        variables.insert(variables.end(), {"DOCKER_BUILDKIT=0", "COMPOSE_DOCKER_CLI_BUILD=0"});
     return variables;
 }
 
@@ -81,6 +85,7 @@ std::string Dood::not_ready_because() const {
 
 std::vector<std::string> Dood::clean_up() {
     if (broker_) broker_->remove_socket();
+    if (listen_path_ == kUsualSocket) (void)sys::remove_file(kOwnSocket);
     return {};
 }
 

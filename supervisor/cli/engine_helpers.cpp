@@ -7,6 +7,7 @@
 #include "engine/check.hpp"
 #include "engine/containers.hpp"
 #include "engine/data_directory.hpp"
+#include "engine/prune.hpp"
 #include "sys/files.hpp"
 #include "sys/priority.hpp"
 
@@ -49,26 +50,14 @@ int engine_kill(const std::vector<std::string>& words) {
 }
 
 int engine_prune(const std::vector<std::string>& words) {
-    using engine::PruneStep;
     const SteadyClock clock;
-    const engine::ApiClient client(words.at(1), clock);
-    const auto deadline = Deadline::after(clock, kWorkBudget);
-    const auto high_water = static_cast<unsigned>(parse_unsigned(words.at(3), 100).value_or(85));
-    auto step = PruneStep::None;
-    for (;;) {
-        const auto use = engine::disk_use(words.at(2));
-        if (!use) return failed(use.error());
-        step = engine::next_prune_step(*use, high_water, step);
-        if (step == PruneStep::None) return 0;
-        const bool images = step == PruneStep::UnusedImages;
-        // dangling=false: all images that no container uses, not only those without a name.
-        const char* path =
-            images ? "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D" : "/build/prune?all=1";
-        if (const auto pruned = client.request("POST", path, deadline); !pruned)
-            return failed(pruned.error());
-        say(fmt::format("the data directory is {}% full: pruned {}", use->percent(),
-                        images ? "unused images" : "the build cache"));
-    }
+    engine::PruneRequest request;
+    request.high_water_percent = static_cast<unsigned>(parse_unsigned(words.at(3), 100).value_or(85));
+    request.disk_use = [&] { return engine::disk_use(words.at(2)); };
+    request.said = say;
+    const auto pruned = engine::prune_to_watermark(engine::ApiClient(words.at(1), clock), request,
+                                                   Deadline::after(clock, kWorkBudget));
+    return pruned ? 0 : failed(pruned.error());
 }
 
 int job_baseline(const std::vector<std::string>& words) {

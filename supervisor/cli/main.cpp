@@ -2,7 +2,12 @@
 
 #include <unistd.h>
 
+#include <cstring>
+#include <exception>
+#include <string_view>
+
 #include "base/log.hpp"
+#include "base/memory_reserve.hpp"
 #include "broker/broker.hpp"
 #include "cli/doctor.hpp"
 #include "cli/internal.hpp"
@@ -14,9 +19,11 @@
 namespace supervisor::cli {
 namespace {
 
-std::vector<std::string> to_list(char** environment) {
+constexpr std::string_view kUnexpected = "gocd-supervisor: unexpected exception: ";
+
+std::vector<std::string> to_list(char** words) {
     std::vector<std::string> list;
-    for (; *environment != nullptr; ++environment) list.emplace_back(*environment);
+    for (; *words != nullptr; ++words) list.emplace_back(*words);
     return list;
 }
 
@@ -62,10 +69,7 @@ int dispatch(Invocation invocation, std::vector<std::string> environment, loop::
     return kExitUsage;
 }
 
-}  // namespace
-
-int main_program(const std::vector<std::string>& arguments, char** environment) {
-    const auto executed_at = SteadyClock().now();
+int start(const std::vector<std::string>& arguments, char** environment, TimePoint executed_at) {
     // Before anything else: a signal that finds PID 1 with its default disposition is lost.
     auto signals = loop::Signals::block_all();
     if (!signals) {
@@ -82,6 +86,22 @@ int main_program(const std::vector<std::string>& arguments, char** environment) 
     // Only PID 1's own life is made of signals; every other command must die of Ctrl-C.
     if (invocation->command != Command::Run) signals->release();
     return dispatch(std::move(*invocation), std::move(variables), std::move(*signals), executed_at);
+}
+
+}  // namespace
+
+int main_program(char** arguments, char** environment) noexcept {
+    const auto executed_at = SteadyClock().now();
+    keep_memory_reserve();
+    try {
+        return start(to_list(arguments), environment, executed_at);
+    } catch (const std::exception& exception) {
+        // Without the log, which may be what threw.
+        (void)!::write(STDERR_FILENO, kUnexpected.data(), kUnexpected.size());
+        (void)!::write(STDERR_FILENO, exception.what(), std::strlen(exception.what()));
+        (void)!::write(STDERR_FILENO, "\n", 1);
+        return kExitInternal;
+    }
 }
 
 }  // namespace supervisor::cli

@@ -1,11 +1,9 @@
 // From argv to the exit status.
 #pragma once
 
-#include <string>
-#include <vector>
-
 namespace supervisor::cli {
 
-int main_program(const std::vector<std::string>& arguments, char** environment);
+// `arguments` without the program's name; both lists end with a null pointer, as main() gets them.
+int main_program(char** arguments, char** environment) noexcept;
 
 }  // namespace supervisor::cli

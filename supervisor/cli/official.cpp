@@ -1,8 +1,8 @@
 // The comparison behind `doctor --from-official`; docs/moving-from-official.md tells the same at length.
 #include <fmt/core.h>
 
+#include "agent/environment.hpp"
 #include "cli/doctor.hpp"
-#include "cli/stop_budget.hpp"
 
 namespace supervisor::cli {
 namespace {
@@ -56,7 +56,8 @@ std::string line(const Row& row) {
 std::string official_comparison(const std::vector<std::string>& environment) {
     std::string set;
     std::string rest;
-    for (const auto& row : kRows) (variable(environment, row.thing).empty() ? rest : set) += line(row);
+    for (const auto& row : kRows)
+        (agent::variable_or_empty(environment, row.thing).empty() ? rest : set) += line(row);
     return (set.empty() ? "" : "Set here\n" + set + "\n") + "Compared with GoCD's own agent images\n" + rest;
 }
 

@@ -90,6 +90,25 @@ Result<int> parse_slots(std::string_view value) {
     return static_cast<int>(*number);
 }
 
+Result<std::uint64_t> parse_count(std::string_view value) {
+    const auto number = parse_unsigned(value, 1'000'000);
+    if (!number) return fail(fmt::format("'{}' is not a number from 0 to 1000000", printable(value)));
+    return *number;
+}
+
+// "1.5" CPUs in the engine's billionths.
+Result<std::uint64_t> parse_cpus(std::string_view value) {
+    const auto point = value.find('.');
+    const auto whole = parse_unsigned(value.substr(0, point), 10'000);
+    auto digits = std::string(point == std::string_view::npos ? "0" : value.substr(point + 1));
+    const bool too_fine = digits.size() > 9;
+    digits.resize(9, '0');
+    const auto fraction = parse_unsigned(digits, 999'999'999);
+    if (!whole || !fraction || too_fine || value.ends_with('.'))
+        return fail(fmt::format("'{}' is not a number of CPUs such as 2 or 1.5", printable(value)));
+    return *whole * 1'000'000'000 + *fraction;
+}
+
 Result<std::vector<std::string>> parse_allowances(std::string_view value) {
     std::vector<std::string> allowances;
     for (const auto& piece : split(value, ',')) {
@@ -128,6 +147,7 @@ Store log_format() {
     };
 }
 
+constexpr Choice<bool> kOnOrOff[] = {{"on", true}, {"off", false}};
 constexpr Choice<Mode> kModes[] = {
     {"auto", Mode::Auto}, {"dind", Mode::Dind}, {"dood", Mode::Dood}, {"plain", Mode::Plain}};
 constexpr Choice<Shell> kShells[] = {{"no", Shell::No}, {"go", Shell::AsAgent}, {"root", Shell::AsRoot}};
@@ -257,6 +277,21 @@ std::vector<Option> broker_options() {
         {"broker-agent-name", "GOCD_DOCKER_AGENT_NAME", "NAME", "the container's id", "Broker (DooD)",
          "the name under which the broker keeps this agent's containers, networks and volumes apart",
          text(&Config::broker, &B::agent_name)},
+        {"broker-max-containers", "GOCD_DOCKER_MAX_CONTAINERS", "NUMBER", "none", "Broker (DooD)",
+         "how many containers the agent's jobs may have at one time",
+         parsed(&Config::broker, &B::max_containers, parse_count)},
+        {"broker-max-memory", "GOCD_DOCKER_MAX_MEMORY", "SIZE", "none", "Broker (DooD)",
+         "what the memory limits of the jobs' containers may add up to; a container without a limit gets "
+         "this as its own",
+         parsed(&Config::broker, &B::max_memory, parse_size)},
+        {"broker-max-cpus", "GOCD_DOCKER_MAX_CPUS", "NUMBER", "none", "Broker (DooD)",
+         "the same for CPUs, such as 1.5", parsed(&Config::broker, &B::max_nano_cpus, parse_cpus)},
+        {"broker-max-pids", "GOCD_DOCKER_MAX_PIDS", "NUMBER", "none", "Broker (DooD)",
+         "how many processes one container of a job may have",
+         parsed(&Config::broker, &B::max_pids, parse_count)},
+        {"broker-keep-images", "GOCD_DOCKER_KEEP_IMAGES", "on|off", "off", "Broker (DooD)",
+         "images that a job built stay until the agent ends, instead of going with the job",
+         choice(&Config::broker, &B::keep_images, kOnOrOff)},
     };
 }
 

@@ -1,5 +1,7 @@
 #include "cli/options.hpp"
 
+#include <new>
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -133,6 +135,8 @@ Result<> apply_flags(Invocation& invocation, const std::vector<std::string>& wor
                   std::string("--") + option.flag, problems);
         }
         return {};
+    } catch (const std::bad_alloc&) {
+        throw;  // says nothing about the options
     } catch (const std::exception& exception) {
         // cxxopts quotes with typographic quotes; logs are for terminals and grep.
         const std::string message = replace_all(replace_all(exception.what(), "\u2018", "'"), "\u2019", "'");

@@ -17,7 +17,4 @@ struct StopBudget {
 // reserve is kept for the way of the signal. The plugin is known by GO_EA_AUTO_REGISTER_ELASTIC_PLUGIN_ID.
 StopBudget stop_budget(const std::vector<std::string>& environment);
 
-// The value of NAME in "NAME=value" entries, or "".
-std::string variable(const std::vector<std::string>& environment, std::string_view name);
-
 }  // namespace supervisor::cli

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <exception>
+#include <new>
+#include <string_view>
 
 #include "base/log.hpp"
+#include "base/memory_reserve.hpp"
 #include "base/strings.hpp"
 #include "cli/stop_budget.hpp"
 #include "proc/leftovers.hpp"
@@ -25,6 +28,9 @@ constexpr Milliseconds kHurry{1'000};
 // How long killed processes may take to be gone before the rest of the clean-up goes on without them.
 constexpr Milliseconds kLeftoverRound{5};
 constexpr Milliseconds kLeftoverPatience{500};
+// How often a turn of the loop may fail before the stop is no longer waited for.
+constexpr int kStopAttempts = 1'000;
+constexpr std::string_view kNoMemory = "gocd-supervisor: no memory left\n";
 
 }  // namespace
 
@@ -47,23 +53,49 @@ int Supervisor::run() noexcept {
             return ready.error().exit_code;
         }
         run_loop();
-        return exit_status_.value_or(kExitInternal);
     } catch (const std::exception& exception) {
-        // set_up or the last steps threw: there is no order left to keep.
-        log::error(kComponent, std::string("unexpected exception: ") + exception.what());
+        give_up(exception.what());
+    }
+    return exit_status_.value_or(kExitInternal);
+}
+
+// set_up or the last steps threw: there is no order left to keep, but what was made is still taken away.
+void Supervisor::give_up(const char* what) noexcept {
+    try {
+        log::error(kComponent, std::string("unexpected exception: ") + what);
+        if (docker_) docker_->clean_up();
+        if (status_) status_->remove();
         log::drain(1'000);
-        return kExitInternal;
+    } catch (const std::exception&) {
+        (void)!::write(STDERR_FILENO, kNoMemory.data(), kNoMemory.size());
     }
 }
 
 void Supervisor::run_loop() {
-    for (;;) {
-        const auto ended = loop_->run();
-        if (ended) return;
-        log::error(kComponent, ended.error().message());
-        if (finished_) return;
-        request_stop("internal error", kExitInternal);
+    // Where memory is short, asking for the stop may throw as well: then it is asked again before anything is
+    // waited for.
+    bool stop_is_due = false;
+    for (int attempts = kStopAttempts; attempts > 0; --attempts) {
+        try {
+            const auto ended = stop_is_due ? Result<>(fail("no memory for the stop")) : loop_->run();
+            if (ended || finished_) return;
+            stop_is_due = true;
+            log::error(kComponent, ended.error().message());
+            request_stop("internal error", kExitInternal);
+            if (finished_) return;  // nothing was running yet
+            stop_is_due = false;
+        } catch (const std::bad_alloc&) {
+            if (finished_) return give_up("no memory for the end");
+            stop_is_due = true;
+        }
     }
+    give_up("no memory for a stop");
+}
+
+// A turn that found no memory may find some later; what it was about to do has been done with the reserve.
+void Supervisor::refill_memory_reserve() {
+    if (!memory_reserve_spent() || !keep_memory_reserve()) return;
+    log::warn(kComponent, "memory was short: an allocation failed and got the reserve");
 }
 
 void Supervisor::on_signal(const loop::Signal& signal) {

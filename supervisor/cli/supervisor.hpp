@@ -44,6 +44,8 @@ class Supervisor {
     void on_signal(const loop::Signal& signal);
     void reap();
     void run_loop();
+    void give_up(const char* what) noexcept;
+    void refill_memory_reserve();
     void request_stop(const std::string& reason, int status);
     void drain_or_stop();
     void stop_payload();

@@ -18,10 +18,6 @@
 namespace supervisor::cli {
 namespace {
 
-tl::unexpected<Failure> failure(int exit_code, Error error) {
-    return tl::unexpected<Failure>(Failure{exit_code, std::move(error)});
-}
-
 // Keeps a stream flowing that was full for a while: watched only as long as something waits to be written.
 void keep_flushing(loop::EventLoop& loop, loop::Watch& watch, LineWriter& stream) {
     if (!stream.pending()) return watch.reset();
@@ -81,6 +77,7 @@ Supervisor::Outcome Supervisor::set_up_loop() {
     if (!loop) return failure(kExitInternal, loop.error());
     loop_ = std::move(*loop);
     loop_->set_idle_hook([this] {
+        refill_memory_reserve();
         keep_flushing(*loop_, output_watch_, log::output_stream());
         keep_flushing(*loop_, error_watch_, log::error_stream());
     });

@@ -30,12 +30,25 @@ std::string path_below(const std::string& own_path, const std::string& name) {
     return (own_path == "/" ? "" : own_path) + "/" + name;
 }
 
+// A greedy job must not push the daemons out of memory; a small machine keeps most of its memory for jobs. On
+// version 2 the engine is protected; on version 1 jobs that have more than half of the machine are taken from
+// first.
+void protect_engine(const PlanInput& input, host::CgroupLimits& engine, host::CgroupLimits& jobs) {
+    const auto total = input.host.machine.memory_total;
+    if (total == 0) return;
+    if (input.host.cgroup.mode == CgroupMode::V2)
+        engine.memory_low = std::min(kEngineMemoryLow, total / 8);
+    else
+        jobs.memory_soft = total / 2;
+}
+
 void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
     host::CgroupLimits engine_limits;
-    // A greedy job must not push the daemons out of memory; a small machine keeps most of its memory for
-    // jobs.
-    if (input.host.machine.memory_total != 0)
-        engine_limits.memory_low = std::min(kEngineMemoryLow, input.host.machine.memory_total / 8);
+    host::CgroupLimits containers_limits;
+    protect_engine(input, engine_limits, containers_limits);
+    host::CgroupLimits agent_limits = containers_limits;
+    containers_limits.memory_max = input.settings.containers_memory_max;
+    agent_limits.memory_max = input.settings.agent_memory_max;
     auto& groups = cgroup.layout.groups;
     groups.push_back({cgroup.supervisor, {}, false});
     if (input.settings.contained) {
@@ -45,8 +58,8 @@ void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
         groups.push_back({"engine", engine_limits, true, true});
     }
     groups.push_back({cgroup.engine, engine_limits, false});
-    groups.push_back({cgroup.containers, {input.settings.containers_memory_max, std::nullopt}, true});
-    groups.push_back({cgroup.agent, {input.settings.agent_memory_max, std::nullopt}, false});
+    groups.push_back({cgroup.containers, containers_limits, true});
+    groups.push_back({cgroup.agent, agent_limits, false});
 }
 
 void choose_parent(const PlanInput& input, CgroupPlan& cgroup, const std::string& own_path) {
@@ -67,6 +80,34 @@ bool check_type(const host::CgroupFacts& facts, EnginePlan& plan) {
     return false;
 }
 
+// A user namespace does not change whom the group belongs to: its runtime has to hand it over.
+bool check_owner(const host::CgroupFacts& facts, EnginePlan& plan) {
+    if (!facts.foreign || facts.read_only) return true;
+    decide(
+        plan, Verdict::Fail, "none",
+        fmt::format("our cgroup {} belongs to another user: the runtime put this container into a user "
+                    "namespace and did not hand the group over",
+                    facts.own_path),
+        "hostUsers: true in the pod, or a runtime that delegates cgroups (containerd 2.1: cgroup_writable)");
+    return false;
+}
+
+// Device rules are programs of BPF on version 2, and pausing needs its freezer.
+bool check_kernel(const host::MachineFacts& machine, EnginePlan& plan) {
+    if (!machine.kernel_at_least(4, 15)) {
+        decide(plan, Verdict::Fail, "none",
+               fmt::format("Linux {} has no device rules on cgroup version 2, which every container needs",
+                           machine.kernel),
+               "a kernel of 4.15 or later (5.2 or later is better), or a host booted with cgroup version 1");
+        return false;
+    }
+    if (!machine.kernel_at_least(5, 2))
+        decide(plan, Verdict::Warn, "no docker pause",
+               fmt::format("Linux {} has no freezer on cgroup version 2", machine.kernel),
+               "a kernel of 5.2 or later");
+    return true;
+}
+
 std::string describe_version2(const host::CgroupFacts& facts) {
     if (facts.guest_of_machine_root())
         return fmt::format(
@@ -80,7 +121,8 @@ std::string describe_version2(const host::CgroupFacts& facts) {
 void plan_version2(const PlanInput& input, EnginePlan& plan) {
     const auto& facts = input.host.cgroup;
     auto& layout = plan.cgroup.layout;
-    if (!check_type(facts, plan)) return;
+    if (!check_type(facts, plan) || !check_owner(facts, plan) || !check_kernel(input.host.machine, plan))
+        return;
     layout.mount_fresh = facts.own_directory.empty();
     layout.base = layout.mount_fresh ? facts.mount_point : facts.own_directory;
     layout.move_everybody = !facts.machine_root || facts.guest_of_machine_root();
@@ -113,12 +155,27 @@ std::string own_path_version1(const host::CgroupFacts& facts) {
     return path;
 }
 
+// A controller's hierarchy in which we have no group of our own shows the machine's: better none.
+std::vector<host::UnmountedHierarchy> worth_mounting(const host::CgroupFacts& facts) {
+    std::vector<host::UnmountedHierarchy> wanted;
+    for (const auto& hierarchy : facts.unmounted) {
+        if (hierarchy.own_path != "/" || hierarchy.controllers.starts_with("name="))
+            wanted.push_back(hierarchy);
+    }
+    return wanted;
+}
+
 void plan_version1(const PlanInput& input, EnginePlan& plan) {
     const auto& facts = input.host.cgroup;
     auto& layout = plan.cgroup.layout;
     const bool can_mount = input.host.process.can(sys::kCapSysAdmin);
-    layout.hierarchies = facts.hierarchies;
-    if (can_mount) layout.mount_missing = facts.unmounted;
+    for (const auto& hierarchy : facts.hierarchies) {
+        if (hierarchy.unscoped && can_mount)
+            layout.hide.push_back(hierarchy.mount_point);
+        else
+            layout.hierarchies.push_back(hierarchy);
+    }
+    if (can_mount) layout.mount_missing = worth_mounting(facts);
     add_groups(input, plan.cgroup);
     choose_parent(input, plan.cgroup, own_path_version1(facts));
     if (!facts.has_controller("devices") && input.host.process.initial_user_namespace) {
@@ -128,10 +185,16 @@ void plan_version1(const PlanInput& input, EnginePlan& plan) {
     }
     decide(plan, Verdict::Ok, "containers below " + plan.cgroup.parent,
            fmt::format("{} with {} hierarchies", to_string(facts.mode), facts.hierarchies.size()));
-    if (!facts.unmounted.empty() && can_mount) {
-        decide(plan, Verdict::Ok, "mounts " + join(facts.unmounted, ", "),
+    std::string mounted;
+    for (const auto& hierarchy : layout.mount_missing)
+        mounted += (mounted.empty() ? "" : ", ") + hierarchy.controllers;
+    if (!mounted.empty())
+        decide(plan, Verdict::Ok, "mounts " + mounted,
                "runc looks for every hierarchy that /proc/self/cgroup names");
-    }
+    if (!layout.hide.empty())
+        decide(
+            plan, Verdict::Ok, "hides " + join(layout.hide, ", "),
+            "they show the machine's own groups: what containers make there would outlive them on the host");
 }
 
 }  // namespace

@@ -2,9 +2,8 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
 #include "base/strings.hpp"
@@ -30,15 +29,16 @@ constexpr Milliseconds kGroupPatience(1000);
 constexpr const char* kDelegated[] = {"cgroup.procs", "cgroup.threads",    "cgroup.subtree_control",
                                       "tasks",        "notify_on_release", "cgroup.clone_children"};
 
-Result<> change_owner(const std::string& path, uid_t owner) {
-    if (::lchown(path.c_str(), owner, owner) != 0 && errno != ENOENT)
-        return fail(system_error("chown", path));
-    return {};
+// What is not there needs no owner.
+Result<> give(const std::string& path, uid_t owner) {
+    auto given = sys::change_owner(path, owner, owner);
+    if (!given && given.error().code() == ENOENT) return {};
+    return given;
 }
 
 Result<> delegate_directory(const std::string& directory, uid_t owner) {
-    SUPERVISOR_TRY(change_owner(directory, owner));
-    for (const char* file : kDelegated) SUPERVISOR_TRY(change_owner(directory + "/" + file, owner));
+    SUPERVISOR_TRY(give(directory, owner));
+    for (const char* file : kDelegated) SUPERVISOR_TRY(give(directory + "/" + file, owner));
     return {};
 }
 
@@ -186,7 +186,7 @@ ContainmentPlan EngineSpace::move_directories(const ContainmentPlan& plan, const
             unshared_.push_back(path + ": its file system cannot be id-mapped");
         return result;
     }
-    contained_->directories = SharedDirectories::move(plan.unmappable, inputs.stores, *spawner_);
+    contained_->directories = SharedDirectories::move(plan.unmappable, inputs.stores);
     for (const auto& moved : contained_->directories.moved()) result.mappable.push_back(moved.path);
     unshared_ = contained_->directories.left();
     return result;
@@ -201,7 +201,7 @@ Result<> EngineSpace::build(const ContainmentPlan& plan, const SpaceInputs& inpu
     // 0710.
     sys::let_others_pass(inputs.data_directory.substr(0, inputs.data_directory.rfind('/')));
     SUPERVISOR_TRY(sys::make_directories(inputs.run_directory));
-    SUPERVISOR_TRY(change_owner(inputs.run_directory, root_));
+    SUPERVISOR_TRY(give(inputs.run_directory, root_));
     SUPERVISOR_TRY_ASSIGN(birth, prepare_birth(inputs.cgroups, root_));
 
     SUPERVISOR_TRY_ASSIGN(holder,

@@ -44,6 +44,8 @@ std::vector<std::string> engine_environment(const std::map<std::string, std::str
     variables["PATH"] = value_or(ours, "PATH", kUsualPath);
     if (plan.network.backend != IptablesBackend::None)
         variables["PATH"] = paths.programs + ":" + variables["PATH"];
+    if (plan.network.without_raw) variables["DOCKER_INSECURE_NO_IPTABLES_RAW"] = "1";
+    if (plan.network.without_bridge_filter) variables["DOCKER_IGNORE_BR_NETFILTER_ERROR"] = "1";
     if (plan.security.ignore_apparmor) variables["container"] = "docker";
     if (!settings.ca_certificates.empty()) {
         variables["SSL_CERT_DIR"] =

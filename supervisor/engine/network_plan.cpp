@@ -199,6 +199,42 @@ void plan_backend(const PlanInput& input, EnginePlan& plan) {
     }
 }
 
+// Engines since 28 drop in the raw table what is sent to a container past its published port, and publish
+// nothing where they cannot.
+void plan_raw_table(const PlanInput& input, EnginePlan& plan) {
+    const auto& filter = input.host.network.netfilter;
+    const bool nft = plan.network.backend == IptablesBackend::Nft;
+    const int error = nft ? filter.raw4_error : filter.legacy_raw4_error;
+    if (plan.network.backend == IptablesBackend::None || error == 0 || !input.engine.version.at_least(28))
+        return;
+    plan.network.without_raw = true;
+    decide(plan, Verdict::Warn, "iptables", "no rules in the raw table",
+           fmt::format(
+               "this kernel has none ({}): neighbours on the outer network can reach published containers "
+               "also where a port is published on one address only",
+               errno_text(error)),
+           "load the module iptable_raw on the host");
+}
+
+// Only these two settings need what br_netfilter does; without it dockerd does not start with them.
+void plan_bridge_filter(const PlanInput& input, EnginePlan& plan) {
+    const auto& host = input.host;
+    const auto needed_by = [&](const char* key) { return input.choices.boolean(key) == false; };
+    if (host.network.bridge_filter || (!needed_by("userland-proxy") && !needed_by("icc"))) return;
+    const std::string key = needed_by("icc") ? "icc" : "userland-proxy";
+    const std::string why = fmt::format("\"{}\" is off in {}, and the kernel has no br_netfilter", key,
+                                        input.choices.origin(key));
+    const std::string fix = "modprobe br_netfilter on the host, or leave the setting out";
+    plan.network.without_bridge_filter = input.engine.version.at_least(27, 5);
+    // Older ones are lenient by themselves where they see that they are in a container.
+    const bool lenient = plan.network.without_bridge_filter || host.docker_marker;
+    const bool can_load = host.process.can(sys::kCapSysModule) && host.has_program("modprobe");
+    if (lenient)
+        decide(plan, Verdict::Warn, "bridge", "containers of one network are not kept apart", why, fix);
+    else
+        decide(plan, can_load ? Verdict::Warn : Verdict::Fail, "bridge", "none", why, fix);
+}
+
 void plan_ipv6(const PlanInput& input, EnginePlan& plan) {
     const auto& network = input.host.network;
     if (input.choices.has("ip6tables")) {
@@ -224,6 +260,8 @@ void plan_ipv6(const PlanInput& input, EnginePlan& plan) {
 
 void plan_network(const PlanInput& input, EnginePlan& plan) {
     plan_backend(input, plan);
+    plan_raw_table(input, plan);
+    plan_bridge_filter(input, plan);
     plan_ipv6(input, plan);
     plan_mtu(input, plan);
     if (plan_bridge(input, plan)) plan_addresses(input, plan);

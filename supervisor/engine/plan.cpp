@@ -25,6 +25,11 @@ std::string run_options(std::uint64_t capabilities) {
     return options;
 }
 
+// "localhost:2375", "127.0.0.1", "[::1]:2375".
+bool is_local(std::string_view address) {
+    return address.starts_with("localhost") || address.starts_with("127.") || address.starts_with("[::1]");
+}
+
 void plan_live_restore(const PlanInput& input, EnginePlan& plan) {
     plan.live_restore = input.choices.boolean("live-restore").value_or(true);
     plan.decisions.push_back({Verdict::Ok, "live-restore", plan.live_restore ? "on" : "off",
@@ -50,6 +55,17 @@ std::string failures_text(const std::vector<Decision>& decisions) {
         if (!decision.fix.empty()) text += fmt::format(" ({})", decision.fix);
     }
     return text;
+}
+
+void plan_api(const PlanInput& input, EnginePlan& plan) {
+    if (input.choices.boolean("tlsverify") == true) return;
+    for (const auto& host : input.choices.hosts()) {
+        if (!host.starts_with("tcp://") || is_local(host.substr(6))) continue;
+        plan.decisions.push_back(
+            {Verdict::Warn, "api", host,
+             "the engine's API without TLS: whoever reaches the address, containers too, owns the engine",
+             "leave it out, /var/run/docker.sock is there; or add --tlsverify and certificates"});
+    }
 }
 
 void plan_rights(const PlanInput& input, EnginePlan& plan) {
@@ -100,6 +116,7 @@ EnginePlan draft(const PlanInput& input) {
     plan_mounts(input, plan);
     plan_security(input, plan);
     plan_live_restore(input, plan);
+    plan_api(input, plan);
     return plan;
 }
 

@@ -63,6 +63,8 @@ struct NetworkPlan {
     std::optional<AddressPlan> addresses;
     std::vector<std::string> dns;
     std::optional<ResolverRelay> relay;
+    bool without_raw = false;            // tell the engine to do without the raw table
+    bool without_bridge_filter = false;  // … and without br_netfilter, although it is configured to use it
 };
 
 struct MountsPlan {
@@ -113,6 +115,7 @@ Result<EnginePlan> plan(const PlanInput& input);
 std::string failures_text(const std::vector<Decision>& decisions);
 
 // The parts of draft(), each in a file of its own. They append to plan.decisions.
+void plan_api(const PlanInput& input, EnginePlan& plan);
 void plan_rights(const PlanInput& input, EnginePlan& plan);
 void plan_storage(const PlanInput& input, EnginePlan& plan);
 void plan_cgroup(const PlanInput& input, EnginePlan& plan);

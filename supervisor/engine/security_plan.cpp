@@ -1,6 +1,9 @@
 // Mounts that the engine needs and its relation to the host's security modules.
 #include <fmt/core.h>
 
+#include <cstdint>
+
+#include "base/strings.hpp"
 #include "engine/plan.hpp"
 #include "sys/capabilities.hpp"
 
@@ -8,6 +11,7 @@ namespace supervisor::engine {
 namespace {
 
 constexpr int kEngineOomScore = -500;  // what docker.service gives dockerd
+constexpr std::uint64_t kSmallRun = 16ULL << 20U;
 
 void decide(EnginePlan& plan, Verdict verdict, std::string topic, std::string choice, std::string reason,
             std::string fix = {}) {
@@ -35,6 +39,15 @@ void plan_proc_sys(const host::HostFacts& host, EnginePlan& plan) {
         decide(plan, Verdict::Fail, "mounts", "none", "/proc/sys is read-only and CAP_SYS_ADMIN is missing",
                "docker run --privileged, or --cap-add SYS_ADMIN");
     }
+}
+
+// Sockets, pid files and the state of every container lie in /run; a pod's volume for it may be tiny.
+void plan_run(const host::HostFacts& host, EnginePlan& plan) {
+    if (host.run_size == 0 || host.run_size >= kSmallRun) return;
+    decide(plan, Verdict::Warn, "run", "/run as it is",
+           fmt::format("it holds only {}, and every inner container takes some of it",
+                       format_size(host.run_size)),
+           "give the tmpfs or emptyDir at /run 64 MiB or more");
 }
 
 void plan_apparmor(const host::HostFacts& host, EnginePlan& plan) {
@@ -79,6 +92,7 @@ void plan_mounts(const PlanInput& input, EnginePlan& plan) {
         decide(plan, Verdict::Ok, "mounts", "makes / shared", "-v …:rshared in inner containers needs it");
     if (host.root_read_only) plan_read_only_root(host, plan);
     plan_proc_sys(host, plan);
+    plan_run(host, plan);
     plan.mounts.make_kmsg = host.kmsg.can_be_made();
 }
 

@@ -1,27 +1,27 @@
 #include "engine/shared_directories.hpp"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <filesystem>
+#include <utility>
 
 #include "base/strings.hpp"
 #include "host/id_mapped_mount.hpp"
+#include "host/program_output.hpp"
 #include "sys/files.hpp"
+#include "sys/paths.hpp"
 
 namespace supervisor::engine {
 namespace {
 
+// `cp` of a few thousand files on a slow disk.
+constexpr Milliseconds kCopyPatience{60'000};
+
 // Tells one container's directory from another's: containers have a host name and a root file system of
 // their own.
-std::string identity(const std::string& path, const struct stat& status) {
-    utsname names{};
-    (void)::uname(&names);
-    return fmt::format("{} {} {}:{}\n", names.nodename, path, status.st_dev, status.st_ino);
+std::string identity(const std::string& path, const sys::EntryFacts& facts) {
+    return fmt::format("{} {} {}:{}\n", trim(sys::read_file_or("/proc/sys/kernel/hostname")), path,
+                       facts.device, facts.inode);
 }
 
 std::size_t count_entries(const std::string& path, std::size_t limit) {
@@ -34,24 +34,16 @@ std::size_t count_entries(const std::string& path, std::size_t limit) {
     return count;
 }
 
-Result<> copy_contents(const std::string& from, const std::string& to, const proc::Spawner& spawner) {
-    proc::ChildPlan plan;
-    plan.name = "cp";
-    plan.executable = "/bin/cp";
-    plan.arguments = {"cp", "-a", from + "/.", to + "/"};
-    plan.environment = {"PATH=/usr/bin:/bin"};
-    SUPERVISOR_TRY_ASSIGN(child, spawner.spawn(plan));
-    int status = 0;
-    while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return fail("copy " + from + ": cp failed");
+Result<> copy_contents(const std::string& from, const std::string& to) {
+    SUPERVISOR_TRY_ASSIGN(copied,
+                          host::program_output({"/bin/cp", "-a", from + "/.", to + "/"}, kCopyPatience));
+    if (copied.status != 0) return fail(fmt::format("copy {}: {}", from, printable(trim(copied.text))));
     return {};
 }
 
-Result<> fill(const std::string& path, const std::string& store, const struct stat& status,
-              const proc::Spawner& spawner) {
+Result<> fill(const std::string& path, const std::string& store, const sys::EntryFacts& facts) {
     const std::string stamp = store + ".origin";
-    const auto origin = identity(path, status);
+    const auto origin = identity(path, facts);
     if (sys::is_directory(store) && sys::read_file_or(stamp) == origin) return {};
     const auto entries = count_entries(path, SharedDirectories::kMostEntries);
     if (entries > SharedDirectories::kMostEntries)
@@ -59,31 +51,27 @@ Result<> fill(const std::string& path, const std::string& store, const struct st
     SUPERVISOR_TRY(sys::remove_file(stamp));
     SUPERVISOR_TRY(sys::remove_tree(store));
     SUPERVISOR_TRY(sys::make_directories(store, 0700));
-    if (::chown(store.c_str(), status.st_uid, status.st_gid) != 0 ||
-        ::chmod(store.c_str(), status.st_mode & 07777U) != 0) {
-        return fail(system_error("set owner and mode of", store));
-    }
-    if (entries != 0) SUPERVISOR_TRY(copy_contents(path, store, spawner));
+    SUPERVISOR_TRY(sys::change_owner(store, facts.user, facts.group));
+    SUPERVISOR_TRY(sys::change_mode(store, facts.mode));
+    if (entries != 0) SUPERVISOR_TRY(copy_contents(path, store));
     return sys::replace_file(stamp, origin, 0600);
 }
 
-Result<> move_one(const std::string& path, const std::string& store, const proc::Spawner& spawner) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) return fail(system_error("stat", path));
-    SUPERVISOR_TRY(fill(path, store, status, spawner));
+Result<> move_one(const std::string& path, const std::string& store) {
+    SUPERVISOR_TRY_ASSIGN(facts, sys::entry_facts(path));
+    SUPERVISOR_TRY(fill(path, store, facts));
     SUPERVISOR_TRY_ASSIGN(mount, host::clone_mount(store));
     return host::attach_mount(mount.get(), path);
 }
 
 }  // namespace
 
-SharedDirectories SharedDirectories::move(const std::vector<std::string>& paths, const std::string& stores,
-                                          const proc::Spawner& spawner) {
+SharedDirectories SharedDirectories::move(const std::vector<std::string>& paths, const std::string& stores) {
     SharedDirectories result;
     for (const auto& path : paths) {
         const std::string store = stores + "/" + replace_all(std::string_view(path).substr(1), "/", "-");
         auto moved = sys::make_directories(stores, 0711);
-        if (moved) moved = move_one(path, store, spawner);
+        if (moved) moved = move_one(path, store);
         if (moved) {
             result.moved_.push_back({path, store});
         } else {

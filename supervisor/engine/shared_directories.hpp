@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "proc/spawn.hpp"
 
 namespace supervisor::engine {
 
@@ -25,8 +24,7 @@ class SharedDirectories {
 
     // Moves what can be moved to `stores`, a directory on the data volume. Failures are not the end: their
     // directories are in left(), with the reason.
-    static SharedDirectories move(const std::vector<std::string>& paths, const std::string& stores,
-                                  const proc::Spawner& spawner);
+    static SharedDirectories move(const std::vector<std::string>& paths, const std::string& stores);
 
     const std::vector<MovedDirectory>& moved() const noexcept { return moved_; }
     const std::vector<std::string>& left() const noexcept { return left_; }  // "PATH: reason"

@@ -292,13 +292,27 @@ Result<SpaceNetwork> SpaceNetwork::create(LinkPlan link, int engine_namespace) {
     SUPERVISOR_TRY(inner.add_address(link.inner_name, fmt::format("{}/{}", link.inner_address, kLinkPrefix)));
     SUPERVISOR_TRY(inner.set_up(link.inner_name));
     SUPERVISOR_TRY(inner.add_default_route(link.inner_name, link.outer_address));
-    if (!link.outer_address6.empty()) {
-        SUPERVISOR_TRY(outer.add_address(link.name, fmt::format("{}/{}", link.outer_address6, kLinkPrefix6)));
-        SUPERVISOR_TRY(
-            inner.add_address(link.inner_name, fmt::format("{}/{}", link.inner_address6, kLinkPrefix6)));
-        SUPERVISOR_TRY(inner.add_default_route(link.inner_name, link.outer_address6));
+    if (link.outer_address6.empty()) return network;
+    // An engine without IPv6 is better than none.
+    if (const auto added = network.add_ipv6(outer, inner); !added) {
+        network.link_.ipv6_problem = added.error().message();
+        network.link_.outer_address6.clear();
+        network.link_.inner_address6.clear();
     }
     return network;
+}
+
+// Docker gives its containers' interfaces their IPv6 by hand and switches it off for all that come later.
+Result<> SpaceNetwork::add_ipv6(host::Netlink& outer, host::Netlink& inner) const {
+    const auto switch_of = [](const std::string& name) {
+        return "/proc/sys/net/ipv6/conf/" + name + "/disable_ipv6";
+    };
+    SUPERVISOR_TRY(sys::write_existing(switch_of(link_.name), "0"));
+    SUPERVISOR_TRY(host::write_in_network_namespace(engine_namespace_, switch_of(link_.inner_name), "0"));
+    SUPERVISOR_TRY(outer.add_address(link_.name, fmt::format("{}/{}", link_.outer_address6, kLinkPrefix6)));
+    SUPERVISOR_TRY(
+        inner.add_address(link_.inner_name, fmt::format("{}/{}", link_.inner_address6, kLinkPrefix6)));
+    return inner.add_default_route(link_.inner_name, link_.outer_address6);
 }
 
 Result<> SpaceNetwork::allow_forwarding() const {

@@ -14,6 +14,10 @@
 #include "engine/address_pools.hpp"
 #include "proc/spawn.hpp"
 
+namespace supervisor::host {
+class Netlink;
+}  // namespace supervisor::host
+
 namespace supervisor::engine {
 
 // A name server that answers on a loopback address of the outer namespace only, as the resolver of Docker's
@@ -31,6 +35,7 @@ struct LinkPlan {
     std::string inner_address;   // of the engine's namespace
     std::string outer_address6;  // empty: no IPv6
     std::string inner_address6;
+    std::string ipv6_problem;  // why the link has none although it was asked for
     unsigned mtu = 1500;
     std::optional<LoopbackResolver> resolver;
 };
@@ -98,6 +103,7 @@ class SpaceNetwork {
         proc::Child child;
         UniqueFd output;  // memfd with what the program said
     };
+    Result<> add_ipv6(host::Netlink& outer, host::Netlink& inner) const;
     void remove_stale_rules(const proc::Spawner& spawner);
     Result<> allow_forwarding() const;
     Result<> start(const proc::Spawner& spawner, Loader loader);

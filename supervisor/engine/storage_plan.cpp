@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/strings.hpp"
 #include "engine/plan.hpp"
@@ -25,6 +26,27 @@ bool is_snapshotter(const std::string& driver) {
     return driver == "overlayfs" || driver == "native" || driver == "stargz";
 }
 
+// What another process or machine serves keeps neither the owners nor the attributes that layers need, and
+// fuse-overlayfs does not stack on itself.
+bool served_from_elsewhere(const std::string& type) {
+    static const std::set<std::string> kTypes = {"9p",
+                                                 "virtiofs",
+                                                 "drvfs",
+                                                 "cifs",
+                                                 "smb",
+                                                 "smb2",
+                                                 "smb3",
+                                                 "nfs",
+                                                 "nfs4",
+                                                 "fuseblk",
+                                                 "fuse",
+                                                 "fuse.fuse-overlayfs",
+                                                 "fuse.grpcfuse",
+                                                 "fuse.osxfs",
+                                                 "fuse.sshfs"};
+    return kTypes.contains(type);
+}
+
 // What a driver needs here and lacks; "" if it will work.
 std::string obstacle(const std::string& driver, const host::HostFacts& host) {
     const auto& storage = host.storage;
@@ -37,6 +59,7 @@ std::string obstacle(const std::string& driver, const host::HostFacts& host) {
     }
     if (driver == "fuse-overlayfs") {
         if (!host.has_program("fuse-overlayfs")) return "the program fuse-overlayfs is not installed";
+        if (served_from_elsewhere(storage.type)) return "it does not work on " + storage.type;
         if (host.fuse.usable() || host.fuse.can_be_made()) return {};
         if (!host.machine.has_filesystem("fuse")) return "this kernel has no fuse";
         const auto why = errno_text(host.fuse.open_error);
@@ -76,6 +99,20 @@ bool wants_image_store(const PlanInput& input) {
     return input.engine.prior_drivers.empty();
 }
 
+// dockerd would take a graph driver's name for a snapshotter's: "snapshotter not loaded: overlay2".
+bool contradicts_image_store(const PlanInput& input, const std::string& driver) {
+    return input.choices.feature("containerd-snapshotter") == true && !is_snapshotter(driver);
+}
+
+void refuse_contradiction(const PlanInput& input, EnginePlan& plan, const std::string& driver,
+                          const std::string& origin) {
+    decide(plan, Verdict::Fail, driver,
+           fmt::format(
+               "{} asks for {}, which is a graph driver, and {} for containerd's image store, which has none",
+               origin, driver, input.choices.origin("features")),
+           "leave one of them out; overlay2's counterpart in the store is overlayfs");
+}
+
 void choose(EnginePlan& plan, const PlanInput& input, const std::string& driver) {
     plan.storage.driver = driver;
     plan.storage.image_store = is_snapshotter(driver);
@@ -92,6 +129,7 @@ void take_explicit(const PlanInput& input, EnginePlan& plan, const std::string& 
                "leave the driver out to have one chosen, or " + std::string(kVolumeFix));
         return;
     }
+    if (contradicts_image_store(input, driver)) return refuse_contradiction(input, plan, driver, origin);
     if (is_snapshotter(driver) && !wants_image_store(input) && !input.engine.version.at_least(29)) {
         decide(plan, Verdict::Fail, driver,
                fmt::format(
@@ -104,12 +142,22 @@ void take_explicit(const PlanInput& input, EnginePlan& plan, const std::string& 
     const bool slow = driver == "vfs";
     decide(plan, slow ? Verdict::Warn : Verdict::Ok, driver,
            fmt::format("asked for by {}{}", origin, slow ? "; it copies every layer in full" : ""));
-    const auto& prior = input.engine.prior_drivers;
-    if (!prior.empty() && std::find(prior.begin(), prior.end(), driver) == prior.end()) {
-        decide(plan, Verdict::Warn, driver,
-               fmt::format("images that {} left in {} stay on the disk but are not visible to {}",
-                           join(prior, ", "), input.settings.data_root, driver));
+}
+
+// The two ways of keeping images do not see each other's, and neither does one graph driver another's.
+void warn_about_unseen_images(const PlanInput& input, EnginePlan& plan) {
+    if (!plan.suitable()) return;
+    const auto& driver = plan.storage.driver;
+    std::string unseen;
+    for (const auto& prior : input.engine.prior_drivers) {
+        if (prior != driver) unseen += (unseen.empty() ? "" : ", ") + prior;
     }
+    if (input.engine.prior_image_store && !plan.storage.image_store)
+        unseen += std::string(unseen.empty() ? "" : ", ") + "containerd's image store";
+    if (unseen.empty()) return;
+    decide(plan, Verdict::Warn, driver,
+           fmt::format("images that {} left in {} stay on the disk but are not visible to {}", unseen,
+                       input.settings.data_root, driver));
 }
 
 // An earlier engine's images decide, as they do for dockerd itself.
@@ -145,6 +193,15 @@ void take_vfs(const PlanInput& input, EnginePlan& plan, const std::string& reaso
     }
 }
 
+// An engine that would keep its images in the store by itself is told not to, and the user is told why.
+void tell_store_is_off(const PlanInput& input, EnginePlan& plan) {
+    if (!wants_image_store(input) || plan.storage.image_store) return;
+    decide(plan, Verdict::Warn, plan.storage.driver,
+           fmt::format("containerd's image store, the default of Docker {}, is turned off: {}",
+                       input.engine.version.text(), obstacle("overlayfs", input.host)),
+           kVolumeFix);
+}
+
 void take_best(const PlanInput& input, EnginePlan& plan) {
     std::string reasons;
     for (const auto& candidate : candidates(input.host)) {
@@ -158,9 +215,10 @@ void take_best(const PlanInput& input, EnginePlan& plan) {
                reasons.empty() ? fmt::format("{} carries overlay layers{}", input.host.storage.type,
                                              store ? ", images in containerd's store" : "")
                                : reasons);
-        return;
+        return tell_store_is_off(input, plan);
     }
     take_vfs(input, plan, reasons);
+    tell_store_is_off(input, plan);
 }
 
 // The image store that somebody asked for by name of the feature, where overlay cannot be had.
@@ -168,7 +226,9 @@ bool refused_image_store(const PlanInput& input, EnginePlan& plan) {
     if (input.choices.feature("containerd-snapshotter") != true) return false;
     const auto why_not = obstacle("overlayfs", input.host);
     if (why_not.empty()) return false;
-    decide(plan, Verdict::Fail, "overlayfs", "the image store of containerd is asked for, but " + why_not,
+    decide(plan, Verdict::Fail, "overlayfs",
+           fmt::format("the image store of containerd is asked for by {}, but {}",
+                       input.choices.origin("features"), why_not),
            kVolumeFix);
     return true;
 }
@@ -202,6 +262,7 @@ void plan_storage(const PlanInput& input, EnginePlan& plan) {
     } else {
         take_best(input, plan);
     }
+    warn_about_unseen_images(input, plan);
     warn_about_place(input, plan);
 }
 

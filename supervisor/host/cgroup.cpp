@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/strings.hpp"
+#include "host/cgroup_tree.hpp"
 #include "host/cgroup_versions.hpp"
 #include "sys/files.hpp"
 
@@ -35,6 +36,19 @@ Result<std::unique_ptr<CgroupManager>> CgroupManager::create(const CgroupLayout&
             return create_cgroup_v2(layout);
     }
     return fail("unknown cgroup mode");
+}
+
+Result<> CgroupManager::remove_groups_of(const CgroupLayout& layout, const Clock& clock,
+                                         const Deadline& deadline) const {
+    Result<> outcome;
+    for (auto group = layout.groups.rbegin(); group != layout.groups.rend(); ++group) {
+        if (group->name == layout.nest) continue;
+        for (const auto& directory : directories(group->name)) {
+            auto removed = remove_groups(directory, clock, deadline);
+            if (!removed) outcome = std::move(removed);
+        }
+    }
+    return outcome;
 }
 
 void CgroupManager::rearm_oom_events(const UniqueFd& events) {

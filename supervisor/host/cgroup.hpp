@@ -63,6 +63,9 @@ class CgroupManager {
 
   protected:
     CgroupManager() = default;
+    // All groups of the layout but `nest`, the last made first; goes on after a failure and returns the last
+    // one.
+    Result<> remove_groups_of(const CgroupLayout& layout, const Clock& clock, const Deadline& deadline) const;
     std::vector<std::string> warnings_;
 };
 

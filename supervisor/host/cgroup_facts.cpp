@@ -1,6 +1,9 @@
 #include "host/cgroup_facts.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "base/strings.hpp"
 #include "sys/files.hpp"
@@ -51,8 +54,20 @@ CgroupHierarchy version1_hierarchy(const sys::MountEntry& mount, const sys::Cgro
     return hierarchy;
 }
 
+// Only a hierarchy's own root has a release_agent. Where all are roots we are on the machine itself, or in a
+// container without groups, and have no better place.
+void find_unscoped(CgroupFacts& facts, const std::string& root) {
+    bool some_are_scoped = false;
+    for (auto& hierarchy : facts.hierarchies) {
+        hierarchy.unscoped = sys::exists(root + hierarchy.own_directory + "/release_agent");
+        some_are_scoped = some_are_scoped || !hierarchy.unscoped;
+    }
+    if (some_are_scoped) return;
+    for (auto& hierarchy : facts.hierarchies) hierarchy.unscoped = false;
+}
+
 void read_version1(CgroupFacts& facts, const std::vector<sys::MountEntry>& mounts,
-                   const std::vector<sys::CgroupMembership>& memberships) {
+                   const std::vector<sys::CgroupMembership>& memberships, const std::string& root) {
     for (const auto& mount : mounts) {
         if (mount.type != "cgroup" || !sys::path_is_inside(mount.target, kMountPoint)) continue;
         const auto* membership = membership_of_mount(memberships, mount);
@@ -66,8 +81,10 @@ void read_version1(CgroupFacts& facts, const std::vector<sys::MountEntry>& mount
         const bool mounted = std::any_of(
             facts.hierarchies.begin(), facts.hierarchies.end(),
             [&](const CgroupHierarchy& seen) { return seen.controllers == membership.controllers; });
-        if (!mounted && membership.hierarchy != 0) facts.unmounted.push_back(membership.controllers);
+        if (!mounted && membership.hierarchy != 0)
+            facts.unmounted.push_back({membership.controllers, membership.path});
     }
+    find_unscoped(facts, root);
     facts.read_only = std::any_of(facts.hierarchies.begin(), facts.hierarchies.end(),
                                   [](const CgroupHierarchy& hierarchy) { return hierarchy.read_only; });
 }
@@ -81,6 +98,8 @@ void read_version2(CgroupFacts& facts, const sys::MountEntry& mount, const std::
     facts.type = trim(sys::read_file_or(own + "/cgroup.type"));
     facts.controllers = words_of(own + "/cgroup.controllers");
     facts.delegated = words_of(own + "/cgroup.subtree_control");
+    facts.foreign =
+        sys::exists(own) && ::access(own.c_str(), W_OK) != 0 && (errno == EACCES || errno == EPERM);
     // The root has no cgroup.kill either: any other group would do, but only a fresh one surely exists.
     facts.kill_file = sys::exists(own + "/cgroup.kill") || facts.type.empty();
 }
@@ -122,7 +141,7 @@ CgroupFacts probe_cgroups(const std::vector<sys::MountEntry>& mounts,
         read_version2(facts, *top, root);
         return facts;
     }
-    read_version1(facts, mounts, memberships);
+    read_version1(facts, mounts, memberships, root);
     if (facts.hierarchies.empty()) return facts;
     const auto* unified = sys::mount_at(mounts, "/sys/fs/cgroup/unified");
     facts.mode = unified != nullptr && unified->type == "cgroup2" ? CgroupMode::Hybrid : CgroupMode::V1;

@@ -18,6 +18,14 @@ struct CgroupHierarchy {
     std::string mount_point;
     std::string own_directory;  // where our process is, as a path; == mount_point when we see only our part
     bool read_only = false;
+    // The runtime gave us no group of our own in it: what is mounted is the machine's.
+    bool unscoped = false;
+};
+
+// A version 1 hierarchy that /proc/self/cgroup names and that is mounted nowhere.
+struct UnmountedHierarchy {
+    std::string controllers;
+    std::string own_path;  // "/" in the machine's own group
 };
 
 struct CgroupFacts {
@@ -36,11 +44,12 @@ struct CgroupFacts {
     std::vector<std::string> controllers;  // that own_directory can hand to its children
     std::vector<std::string> delegated;    // that it already does (cgroup.subtree_control)
     bool kill_file = false;                // cgroup.kill is there (kernel 5.14)
+    // own_directory is another user's: a user namespace whose runtime did not hand the group over.
+    bool foreign = false;
 
     // Version 1 and hybrid.
     std::vector<CgroupHierarchy> hierarchies;
-    // Named or controller hierarchies that this process is in but that are not mounted: "name=systemd".
-    std::vector<std::string> unmounted;
+    std::vector<UnmountedHierarchy> unmounted;
 
     bool guest_of_machine_root() const { return machine_root && own_path != "/"; }
     bool has_controller(std::string_view name) const;

@@ -13,7 +13,10 @@ namespace supervisor::host {
 
 struct CgroupLimits {
     std::optional<std::uint64_t> memory_max;  // bytes; hard
-    std::optional<std::uint64_t> memory_low;  // bytes; kept from reclaim while others have more
+    std::optional<std::uint64_t> memory_low;  // v2, bytes; kept from reclaim while others have more
+    // v1, bytes: when the machine runs short, what the group has beyond this is taken first. Version 1 cannot
+    // protect a group; this is how one is spared, by naming the others.
+    std::optional<std::uint64_t> memory_soft = std::nullopt;
 };
 
 struct CgroupGroup {
@@ -33,8 +36,8 @@ struct CgroupLayout {
     // First repairs of what is mounted.
     bool make_writable = false;  // remount read-only cgroup file systems
     bool mount_fresh = false;    // v2: our own group is not reachable through the mount that is there
-    std::vector<std::string>
-        mount_missing;  // v1: "name=systemd", or a controller, to mount below /sys/fs/cgroup
+    std::vector<UnmountedHierarchy> mount_missing;  // v1: to mount below /sys/fs/cgroup, our part of it
+    std::vector<std::string> hide;  // v1: mount points of hierarchies in which nobody may make groups
     // v2: all processes of the base move to `nest`, since a group with processes cannot have controllers.
     bool move_everybody = false;  // or this process alone (the base is the machine's root: it is not ours)
     std::string nest = "supervisor";

@@ -89,8 +89,17 @@ Result<> kill_by_signals(const std::string& group) {
 }
 
 Result<> make_group(const std::string& path) {
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return fail(system_error("make cgroup", path));
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return fail(group_error(errno, path));
     return {};
+}
+
+Error group_error(int error, const std::string& path) {
+    auto described = system_error(error, "make cgroup", path);
+    if (error != ENOSPC) return described;
+    return std::move(described).advice(
+        "the kernel has room for no more: groups without processes that somebody left on the host are to be "
+        "removed, "
+        "or cgroup.max.descendants above us is to be raised");
 }
 
 }  // namespace supervisor::host

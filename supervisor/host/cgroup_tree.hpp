@@ -25,5 +25,7 @@ Result<> kill_by_signals(const std::string& group);
 void pause_for(Milliseconds time);
 
 Result<> make_group(const std::string& path);
+// Why it could not be made.
+Error group_error(int error, const std::string& path);
 
 }  // namespace supervisor::host

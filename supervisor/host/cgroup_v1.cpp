@@ -47,6 +47,8 @@ class Version1 final : public CgroupManager {
   private:
     Result<> make_writable() const;
     void mount_missing();
+    void mount_one(const UnmountedHierarchy& hierarchy);
+    void hide_unscoped();
     Result<> make_group_everywhere(const CgroupGroup& group);
     const CgroupHierarchy* hierarchy_with(std::string_view controller) const;
     // The hierarchy whose member lists are used to find processes.
@@ -59,6 +61,10 @@ class Version1 final : public CgroupManager {
 
 std::string path_in(const CgroupHierarchy& hierarchy, const std::string& group) {
     return hierarchy.own_directory + "/" + group;
+}
+
+Result<> no_memory_hierarchy() {
+    return fail("no memory limits: the memory hierarchy is not mounted");
 }
 
 // A new cpuset has no cpus and no memory nodes, and refuses processes until it has.
@@ -77,6 +83,7 @@ std::string parent_of(const std::string& path) {
 
 Result<> Version1::apply() {
     if (layout_.make_writable) SUPERVISOR_TRY(make_writable());
+    hide_unscoped();
     mount_missing();
     if (layout_.hierarchies.empty()) return fail("no cgroup hierarchy is mounted");
     for (const auto& group : layout_.groups) {
@@ -96,23 +103,44 @@ Result<> Version1::make_writable() const {
     return {};
 }
 
+// runc makes a group in every hierarchy that it sees mounted.
+void Version1::hide_unscoped() {
+    for (const auto& mount_point : layout_.hide) {
+        if (::umount2(mount_point.c_str(), MNT_DETACH) != 0)
+            warnings_.push_back(
+                system_error("unmount the machine's own cgroup hierarchy", mount_point).message());
+    }
+}
+
 // What cannot be mounted is only a warning: another place may hold that hierarchy with other options.
 void Version1::mount_missing() {
-    for (const auto& controllers : layout_.mount_missing) {
-        const std::string target = std::string(kTop) + "/" + directory_name(controllers);
-        const std::string options = controllers.starts_with("name=") ? "none," + controllers : controllers;
-        if (auto made = sys::make_directories(target); !made) {
-            warnings_.push_back(made.error().message());
-            continue;
-        }
-        if (::mount("cgroup", target.c_str(), "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) !=
-            0) {
-            warnings_.push_back(
-                system_error("mount cgroup hierarchy " + controllers + " at", target).message());
-            continue;
-        }
-        mounted_.push_back(target);
+    for (const auto& hierarchy : layout_.mount_missing) mount_one(hierarchy);
+}
+
+// A fresh mount shows the whole machine's hierarchy. Only our part of it may stay, since whoever looks for
+// the hierarchy takes the first mount in the list and would make groups outside of ours.
+void Version1::mount_one(const UnmountedHierarchy& hierarchy) {
+    const auto& controllers = hierarchy.controllers;
+    const std::string target = std::string(kTop) + "/" + directory_name(controllers);
+    const std::string whole = target + ".whole";
+    const std::string options = controllers.starts_with("name=") ? "none," + controllers : controllers;
+    for (const auto& directory : {target, whole}) {
+        if (auto made = sys::make_directories(directory); !made)
+            return warnings_.push_back(made.error().message());
     }
+    if (::mount("cgroup", whole.c_str(), "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) != 0) {
+        warnings_.push_back(system_error("mount cgroup hierarchy " + controllers + " at", target).message());
+    } else {
+        const std::string ours =
+            sys::is_directory(whole + hierarchy.own_path) ? whole + hierarchy.own_path : whole;
+        if (::mount(ours.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0)
+            mounted_.push_back(target);
+        else
+            warnings_.push_back(
+                system_error("mount our part of cgroup hierarchy " + controllers + " at", target).message());
+        (void)::umount2(whole.c_str(), MNT_DETACH);
+    }
+    (void)::rmdir(whole.c_str());
 }
 
 Result<> Version1::make_group_everywhere(const CgroupGroup& group) {
@@ -159,11 +187,16 @@ Result<CgroupPlacement> Version1::placement(const std::string& group) {
 }
 
 Result<> Version1::set_limits(const std::string& group, const CgroupLimits& limits) {
-    if (!limits.memory_max) return {};
+    if (!limits.memory_max && !limits.memory_soft) return {};
     const auto* memory = hierarchy_with("memory");
-    if (memory == nullptr) return fail("no memory limits: the memory hierarchy is not mounted");
-    const std::string file = path_in(*memory, group) + "/memory.limit_in_bytes";
-    return sys::write_existing(file, std::to_string(*limits.memory_max));
+    if (memory == nullptr) return limits.memory_max ? no_memory_hierarchy() : Result<>{};
+    const std::string directory = path_in(*memory, group);
+    // Kernels with real-time preemption have no soft limits: then nobody is taken from first.
+    if (limits.memory_soft)
+        (void)sys::write_existing(directory + "/memory.soft_limit_in_bytes",
+                                  std::to_string(*limits.memory_soft));
+    if (!limits.memory_max) return {};
+    return sys::write_existing(directory + "/memory.limit_in_bytes", std::to_string(*limits.memory_max));
 }
 
 // Frozen processes cannot fork; on version 1 they act on SIGKILL only after they are thawed.
@@ -205,15 +238,8 @@ Result<UniqueFd> Version1::oom_events(const std::string&) {
 Result<> Version1::remove(Milliseconds patience) {
     const SteadyClock clock;
     const auto deadline = Deadline::after(clock, patience);
-    Result<> outcome;
     procs_.clear();
-    for (auto group = layout_.groups.rbegin(); group != layout_.groups.rend(); ++group) {
-        if (group->name == layout_.nest) continue;
-        for (const auto& directory : directories(group->name)) {
-            auto removed = remove_groups(directory, clock, deadline);
-            if (!removed) outcome = std::move(removed);
-        }
-    }
+    auto outcome = remove_groups_of(layout_, clock, deadline);
     for (auto target = mounted_.rbegin(); target != mounted_.rend(); ++target)
         (void)::umount2(target->c_str(), MNT_DETACH);
     return outcome;

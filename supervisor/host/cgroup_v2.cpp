@@ -240,13 +240,8 @@ Result<UniqueFd> Version2::oom_events(const std::string& group) {
 Result<> Version2::remove(Milliseconds patience) {
     const SteadyClock clock;
     const auto deadline = Deadline::after(clock, patience);
-    Result<> outcome;
     handles_.clear();
-    for (auto group = layout_.groups.rbegin(); group != layout_.groups.rend(); ++group) {
-        if (group->name == layout_.nest) continue;
-        auto removed = remove_groups(path(group->name), clock, deadline);
-        if (!removed) outcome = std::move(removed);
-    }
+    auto outcome = remove_groups_of(layout_, clock, deadline);
     // Controllers go before processes may come back to the base.
     (void)sys::write_existing(layout_.base + "/cgroup.subtree_control", enabling(enabled_, '-'));
     for (const int pid : processes_in(path(layout_.nest)))

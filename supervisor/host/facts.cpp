@@ -164,6 +164,7 @@ NetworkFacts probe_network(const ProbeRequest& request, const std::vector<sys::M
     facts.ip_forward_on = trim(sys::read_file_or("/proc/sys/net/ipv4/ip_forward")) == "1";
     const auto* mount = sys::mount_holding(mounts, "/proc/sys/net/ipv4/ip_forward");
     facts.proc_sys_read_only = mount != nullptr && mount->read_only();
+    facts.bridge_filter = sys::exists("/proc/sys/net/bridge/bridge-nf-call-iptables");
     return facts;
 }
 
@@ -183,12 +184,26 @@ void read_mounts(HostFacts& facts) {
     }
     const auto* run = sys::mount_holding(facts.mounts, "/run");
     facts.run_is_tmpfs = run != nullptr && run->target != "/" && run->type == "tmpfs";
+    struct statfs status {};
+    if (run != nullptr && run->target != "/" && ::statfs("/run", &status) == 0)
+        facts.run_size =
+            static_cast<std::uint64_t>(status.f_blocks) * static_cast<std::uint64_t>(status.f_bsize);
+    facts.docker_marker = sys::exists("/.dockerenv");
 }
 
 }  // namespace
 
 bool MachineFacts::has_filesystem(const std::string& name) const {
     return std::find(filesystems.begin(), filesystems.end(), name) != filesystems.end();
+}
+
+bool MachineFacts::kernel_at_least(unsigned major, unsigned minor) const {
+    const auto parts = split(kernel, '.');
+    if (parts.size() < 2) return true;
+    const auto first = parse_unsigned(parts[0]);
+    const auto second = parse_unsigned(parts[1].substr(0, parts[1].find_first_not_of("0123456789")));
+    if (!first || !second) return true;
+    return *first > major || (*first == major && *second >= minor);
 }
 
 std::string filesystem_name(std::uint64_t magic) {

@@ -80,6 +80,7 @@ struct NetworkFacts {
     std::string service_address;  // of the cluster's API (KUBERNETES_SERVICE_HOST), "" outside one
     bool ip_forward_on = false;
     bool proc_sys_read_only = false;
+    bool bridge_filter = false;  // br_netfilter is there, so that iptables sees what bridges forward
     NetfilterProbe netfilter;
     BridgeProbe bridge;
 };
@@ -89,6 +90,8 @@ struct MachineFacts {
     std::uint64_t memory_total = 0;
     std::vector<std::string> filesystems;
     bool has_filesystem(const std::string& name) const;
+    // False only for a release that can be read and is older.
+    bool kernel_at_least(unsigned major, unsigned minor) const;
 };
 
 struct HostFacts {
@@ -98,6 +101,8 @@ struct HostFacts {
     bool root_shared = false;  // mount propagation of /
     bool root_read_only = false;
     bool run_is_tmpfs = false;
+    std::uint64_t run_size = 0;       // bytes, where /run is a file system of its own
+    bool docker_marker = false;       // /.dockerenv, by which engines know that they are in a container
     bool container_variable = false;  // environment variable `container` is set: engines then ignore AppArmor
     CgroupFacts cgroup;
     StorageFacts storage;

@@ -5,6 +5,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/strings.hpp"
+#include "base/unique_fd.hpp"
 #include "host/experiment.hpp"
 #include "sys/files.hpp"
 
@@ -26,8 +28,10 @@ namespace {
 
 // The MASQUERADE target insists on this table name; an existing table of that name is simply used.
 constexpr char kTable[] = "nat";
+constexpr char kRawTable[] = "raw";
 constexpr char kChain[] = "supervisor-probe";
-constexpr std::uint32_t kSourceNatPriority = 100;  // NF_IP_PRI_NAT_SRC
+constexpr std::uint32_t kSourceNatPriority = 100;                         // NF_IP_PRI_NAT_SRC
+constexpr std::uint32_t kRawPriority = static_cast<std::uint32_t>(-300);  // NF_IP_PRI_RAW
 // struct nf_nat_ipv4_multi_range_compat / nf_nat_range: a MASQUERADE with nothing set. The former holds one
 // range (size 1); the latter is all zeros. Both padded to the 8 bytes that xtables compares with.
 constexpr std::size_t kMasquerade4Size = 24;
@@ -98,21 +102,30 @@ constexpr std::uint16_t nft_message(int type) {
     return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type);
 }
 
-void add_table(Batch& batch, std::uint8_t family) {
+void add_table(Batch& batch, std::uint8_t family, const char* table) {
     const auto at = batch.begin_message(nft_message(NFT_MSG_NEWTABLE), NLM_F_CREATE | NLM_F_ACK, family, 0);
-    batch.put(NFTA_TABLE_NAME, kTable);
+    batch.put(NFTA_TABLE_NAME, table);
     batch.end_message(at);
 }
 
-void add_nat_chain(Batch& batch, std::uint8_t family) {
+struct Chain {
+    const char* table;
+    const char* type;
+    std::uint32_t hook;
+    std::uint32_t priority;
+};
+constexpr Chain kNatChain{kTable, "nat", NF_INET_POST_ROUTING, kSourceNatPriority};
+constexpr Chain kRawChain{kRawTable, "filter", NF_INET_PRE_ROUTING, kRawPriority};
+
+void add_chain(Batch& batch, std::uint8_t family, const Chain& chain) {
     const auto at = batch.begin_message(nft_message(NFT_MSG_NEWCHAIN), NLM_F_CREATE | NLM_F_ACK, family, 0);
-    batch.put(NFTA_CHAIN_TABLE, kTable);
+    batch.put(NFTA_CHAIN_TABLE, chain.table);
     batch.put(NFTA_CHAIN_NAME, kChain);
     const auto hook = batch.begin_nested(NFTA_CHAIN_HOOK);
-    batch.put(NFTA_HOOK_HOOKNUM, std::uint32_t{NF_INET_POST_ROUTING});
-    batch.put(NFTA_HOOK_PRIORITY, kSourceNatPriority);
+    batch.put(NFTA_HOOK_HOOKNUM, chain.hook);
+    batch.put(NFTA_HOOK_PRIORITY, chain.priority);
     batch.end_nested(hook);
-    batch.put(NFTA_CHAIN_TYPE, "nat");
+    batch.put(NFTA_CHAIN_TYPE, chain.type);
     batch.end_message(at);
 }
 
@@ -137,34 +150,47 @@ void add_masquerade_rule(Batch& batch, std::uint8_t family) {
     batch.end_message(at);
 }
 
-// Errors by family, found through the sequence numbers of that family's messages.
+// Errors by part of the question, found through the sequence numbers of that part's messages.
 struct Question {
     std::uint32_t last4 = 0;
     std::uint32_t last6 = 0;
+    std::uint32_t last_raw4 = 0;
 };
 
-// One transaction for both families: dropping one makes the kernel wait for an RCU grace period, which is
+// One transaction for everything: dropping one makes the kernel wait for an RCU grace period, which is
 // some 15 ms on many machines.
 Question ask(Batch& batch) {
     Question question;
     batch.end_message(batch.begin_message(NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
     for (const std::uint8_t family : {NFPROTO_IPV4, NFPROTO_IPV6}) {
-        add_table(batch, family);
-        add_nat_chain(batch, family);
+        add_table(batch, family, kTable);
+        add_chain(batch, family, kNatChain);
         add_masquerade_rule(batch, family);
         (family == NFPROTO_IPV4 ? question.last4 : question.last6) = batch.last_sequence();
     }
+    add_table(batch, NFPROTO_IPV4, kRawTable);
+    add_chain(batch, NFPROTO_IPV4, kRawChain);
+    question.last_raw4 = batch.last_sequence();
     return question;  // no NFNL_MSG_BATCH_END: that is what makes the kernel drop it
 }
 
 struct Answers {
-    int error4 = ENOPROTOOPT;  // until the last message of a family is acknowledged
+    int error4 = ENOPROTOOPT;  // until the last message of a part is acknowledged
     int error6 = ENOPROTOOPT;
+    int raw4 = ENOPROTOOPT;
 };
 
+Answers all_failed(int error) {
+    return {error, error, error};
+}
+
 void take_reply(const nlmsghdr& header, int error, const Question& question, Answers& answers) {
-    int& slot = header.nlmsg_seq <= question.last4 ? answers.error4 : answers.error6;
-    const bool last = header.nlmsg_seq == question.last4 || header.nlmsg_seq == question.last6;
+    const auto sequence = header.nlmsg_seq;
+    int& slot = sequence <= question.last4   ? answers.error4
+                : sequence <= question.last6 ? answers.error6
+                                             : answers.raw4;
+    const bool last =
+        sequence == question.last4 || sequence == question.last6 || sequence == question.last_raw4;
     const bool first_error = error != 0 && (slot == ENOPROTOOPT || slot == 0);
     if (first_error) slot = error;
     if (error == 0 && last && slot == ENOPROTOOPT) slot = 0;
@@ -188,18 +214,31 @@ Answers read_replies(int socket, const Question& question) {
 
 Answers try_nat(const Batch& batch, const Question& question) {
     const int socket = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (socket < 0) return {errno, errno};
+    if (socket < 0) return all_failed(errno);
     sockaddr_nl kernel{};
     kernel.nl_family = AF_NETLINK;
     Answers answers;
     if (::sendto(socket, batch.bytes().data(), batch.bytes().size(), 0,
                  reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) {
-        answers = {errno, errno};
+        answers = all_failed(errno);
     } else {
         answers = read_replies(socket, question);
     }
     ::close(socket);
     return answers;
+}
+
+// Asked only where ip_tables is in use already: the kernel loads the table's module for the question.
+int legacy_table_error(const char* table) {
+    const UniqueFd socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+    if (!socket) return 0;  // not ours to ask
+    ipt_getinfo info{};
+    std::strncpy(info.name, table, sizeof info.name - 1);
+    socklen_t size = sizeof info;
+    // Only ENOENT says that there is no such table.
+    return ::getsockopt(socket.get(), IPPROTO_IP, IPT_SO_GET_INFO, &info, &size) == 0 || errno != ENOENT
+               ? 0
+               : ENOENT;
 }
 
 bool has_lines(const char* path) {
@@ -234,10 +273,12 @@ NetfilterExperiment::~NetfilterExperiment() = default;
 NetfilterProbe NetfilterExperiment::finish(Milliseconds patience) {
     NetfilterProbe probe = look_at_legacy_tables();
     const int failure = private_->start_error != 0 ? private_->start_error : ETIMEDOUT;
-    const auto answers = private_->experiment.finish(patience).value_or(Answers{failure, failure});
+    const auto answers = private_->experiment.finish(patience).value_or(all_failed(failure));
     probe.tried = true;
     probe.nat4_error = answers.error4;
     probe.nat6_error = answers.error6;
+    probe.raw4_error = answers.raw4;
+    if (probe.legacy_tables) probe.legacy_raw4_error = legacy_table_error("raw");
     return probe;
 }
 

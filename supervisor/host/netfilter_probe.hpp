@@ -16,6 +16,10 @@ struct NetfilterProbe {
     bool tried = false;
     int nat4_error = 0;  // errno that nf_tables gave for IPv4 NAT; 0: it works
     int nat6_error = 0;
+    // The same for a chain of the raw table, where engines since 28 drop what comes for a published port from
+    // elsewhere; and what ip_tables says of that table where it is in use.
+    int raw4_error = 0;
+    int legacy_raw4_error = 0;
     // Tables of ip_tables exist in this network namespace, so somebody filters with it already.
     bool legacy_tables = false;
     bool legacy_tables6 = false;

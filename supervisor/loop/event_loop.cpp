@@ -93,6 +93,7 @@ Result<Watch> EventLoop::watch(int fd, std::uint32_t events, Callback callback, 
     if (free_slots_.empty()) {
         index = static_cast<std::uint32_t>(slots_.size());
         slots_.emplace_back();
+        free_slots_.reserve(slots_.size());  // forget() must not allocate: it runs where memory is short
     } else {
         index = free_slots_.back();
         free_slots_.pop_back();

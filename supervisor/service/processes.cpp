@@ -90,4 +90,8 @@ Result<> RealProcesses::signal_group(pid_t pid, int number) {
     return {};
 }
 
+void RealProcesses::kill_rest_of_group(pid_t pid) {
+    if (pid > 1) (void)::kill(-pid, SIGKILL);  // ESRCH: nobody is left
+}
+
 }  // namespace supervisor::service

@@ -39,6 +39,9 @@ class Processes {
     virtual Result<> signal(pid_t pid, int number) = 0;
     // Signals the whole process group of a child that was started as a session leader.
     virtual Result<> signal_group(pid_t pid, int number) = 0;
+    // SIGKILL to what is left of the process group of a child that was a session leader; for use in its
+    // on_exit, while nobody else can have got its number.
+    virtual void kill_rest_of_group(pid_t pid) = 0;
 };
 
 class RealProcesses final : public Processes {
@@ -49,6 +52,7 @@ class RealProcesses final : public Processes {
     Result<pid_t> start(const proc::ChildPlan& plan, const Output& output, OnExit on_exit) override;
     Result<> signal(pid_t pid, int number) override;
     Result<> signal_group(pid_t pid, int number) override;
+    void kill_rest_of_group(pid_t pid) override;
 
   private:
     struct Running {

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <utility>
+
 #include "base/log.hpp"
 #include "base/strings.hpp"
 
@@ -122,7 +124,8 @@ void Service::kill_now() {
 }
 
 void Service::died(const proc::ExitStatus& status) {
-    snapshot_.pid = -1;
+    const pid_t pid = std::exchange(snapshot_.pid, -1);
+    if (spec_.kill_group_after_death && snapshot_.state != State::Stopping) processes_.kill_rest_of_group(pid);
     snapshot_.last_exit = status.text();
     last_status_ = status;
     timer_.cancel();

@@ -45,6 +45,9 @@ struct Spec {
     std::vector<StopRung> stop_ladder;
     // The ladder's signals go to the process group: for programs whose outermost process passes nothing on.
     bool signal_group = false;
+    // A death takes the rest of its process group with it: children that would be in the way of its next
+    // life.
+    bool kill_group_after_death = false;
 };
 
 struct Hooks {

@@ -1,57 +1,21 @@
 #include "sys/capabilities.hpp"
 
-#include <iterator>
+#include <sys/capability.h>
+
+#include <algorithm>
+#include <cctype>
+#include <memory>
 
 namespace supervisor::sys {
-namespace {
-
-constexpr const char* kNames[] = {"CHOWN",
-                                  "DAC_OVERRIDE",
-                                  "DAC_READ_SEARCH",
-                                  "FOWNER",
-                                  "FSETID",
-                                  "KILL",
-                                  "SETGID",
-                                  "SETUID",
-                                  "SETPCAP",
-                                  "LINUX_IMMUTABLE",
-                                  "NET_BIND_SERVICE",
-                                  "NET_BROADCAST",
-                                  "NET_ADMIN",
-                                  "NET_RAW",
-                                  "IPC_LOCK",
-                                  "IPC_OWNER",
-                                  "SYS_MODULE",
-                                  "SYS_RAWIO",
-                                  "SYS_CHROOT",
-                                  "SYS_PTRACE",
-                                  "SYS_PACCT",
-                                  "SYS_ADMIN",
-                                  "SYS_BOOT",
-                                  "SYS_NICE",
-                                  "SYS_RESOURCE",
-                                  "SYS_TIME",
-                                  "SYS_TTY_CONFIG",
-                                  "MKNOD",
-                                  "LEASE",
-                                  "AUDIT_WRITE",
-                                  "AUDIT_CONTROL",
-                                  "SETFCAP",
-                                  "MAC_OVERRIDE",
-                                  "MAC_ADMIN",
-                                  "SYSLOG",
-                                  "WAKE_ALARM",
-                                  "BLOCK_SUSPEND",
-                                  "AUDIT_READ",
-                                  "PERFMON",
-                                  "BPF",
-                                  "CHECKPOINT_RESTORE"};
-
-}  // namespace
 
 std::string capability_name(unsigned capability) {
-    if (capability < std::size(kNames)) return std::string("CAP_") + kNames[capability];
-    return "CAP_" + std::to_string(capability);
+    // "cap_chown", or the bare number of one that is younger than the library.
+    const std::unique_ptr<char, int (*)(void*)> name(::cap_to_name(static_cast<cap_value_t>(capability)),
+                                                     ::cap_free);
+    std::string text = name != nullptr ? name.get() : std::to_string(capability);
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return text.starts_with("CAP_") ? text : "CAP_" + text;
 }
 
 std::vector<std::string> capability_names(std::uint64_t mask) {

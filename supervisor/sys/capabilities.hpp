@@ -1,5 +1,6 @@
-// Names of Linux capabilities, for messages and facts. Without libcap: the probe must not depend on it, and
-// the numbers are a stable kernel interface (linux/capability.h).
+// Linux capabilities as bits of a mask (the numbers are a stable kernel interface, linux/capability.h) and by
+// their names, for messages. Children lose theirs after the fork, where libcap's allocations are not allowed:
+// that is in proc/child_exec.cpp.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,7 @@ constexpr std::uint64_t capability_mask(std::initializer_list<unsigned> capabili
     return mask;
 }
 
-// "CAP_SYS_ADMIN"; "CAP_57" for one that is younger than this table.
+// "CAP_SYS_ADMIN"; "CAP_57" for one that is younger than libcap.
 std::string capability_name(unsigned capability);
 std::vector<std::string> capability_names(std::uint64_t mask);
 

@@ -34,6 +34,22 @@ std::optional<uid_t> owner_of(const std::string& path) {
     return status.st_uid;
 }
 
+Result<EntryFacts> entry_facts(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return fail(system_error("stat", path));
+    return EntryFacts{status.st_uid, status.st_gid, status.st_mode & 07777U, status.st_dev, status.st_ino};
+}
+
+Result<> change_owner(const std::string& path, uid_t user, gid_t group) {
+    if (::lchown(path.c_str(), user, group) != 0) return fail(system_error("change the owner of", path));
+    return {};
+}
+
+Result<> change_mode(const std::string& path, mode_t mode) {
+    if (::chmod(path.c_str(), mode) != 0) return fail(system_error("change the mode of", path));
+    return {};
+}
+
 bool give_directory(const std::string& path, uid_t user, gid_t group) {
     const auto directory = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     struct stat status = {};

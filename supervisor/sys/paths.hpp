@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "base/result.hpp"
+
 namespace supervisor::sys {
 
 // Where the link at `path` leads; no value when it is none.
@@ -19,6 +21,19 @@ void let_others_pass(const std::string& path);
 
 // Whose the directory entry itself is (of a link, not of where it leads); no value when there is none.
 std::optional<uid_t> owner_of(const std::string& path);
+
+// Of what `path` leads to.
+struct EntryFacts {
+    uid_t user;
+    gid_t group;
+    mode_t mode;  // permission bits
+    dev_t device;
+    ino_t inode;
+};
+Result<EntryFacts> entry_facts(const std::string& path);
+// Of the entry itself, not of where a link leads.
+Result<> change_owner(const std::string& path, uid_t user, gid_t group);
+Result<> change_mode(const std::string& path, mode_t mode);
 
 // Gives a directory of root's, without what is in it, to somebody; never follows a link. True when it did.
 bool give_directory(const std::string& path, uid_t user, gid_t group);

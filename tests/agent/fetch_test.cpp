@@ -94,6 +94,20 @@ TEST_F(Fetch, BringsOnlyWhatDiffers) {
     EXPECT_EQ(server->requests("/tfs-impl.jar"), 2U);
 }
 
+TEST_F(Fetch, RemovesWhatAKilledAgentLeft) {
+    fs::create_directories(work_ + "/data/deps-1/lib");
+    make_file(work_ + "/data/deps-1/lib/a.jar", 1'000);
+    fs::create_directories(directory_ / "elsewhere/kept");
+    fs::create_directory_symlink(directory_ / "elsewhere", work_ + "/exploded_agent_launcher_dependencies");
+    fs::create_directories(work_ + "/pipelines/data");
+    const auto server = serve();
+    expect_success(*start(server->url()));
+    EXPECT_FALSE(fs::exists(work_ + "/data"));
+    EXPECT_FALSE(fs::is_symlink(work_ + "/exploded_agent_launcher_dependencies"));
+    EXPECT_TRUE(fs::exists(directory_ / "elsewhere/kept")) << "what a link leads to is somebody else's";
+    EXPECT_TRUE(fs::exists(work_ + "/pipelines/data"));
+}
+
 TEST_F(Fetch, TakesBakedFilesAndLetsTheServerWin) {
     const auto baked = directory_ / "baked";
     fs::create_directory(baked);

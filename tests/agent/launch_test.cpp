@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "agent/directories.hpp"
 #include "agent/job_tracker.hpp"
@@ -100,6 +101,20 @@ class Launch : public testing::Test {
         });
     }
 
+    // A server with another agent.jar than the cache's: its classes would come out of the cache all the same.
+    void expect_no_stale_class(const std::string& cache) {
+        files_ = directory_ / "newer";
+        fs::copy(kServerFiles, files_);
+        ASSERT_EQ(shell("cd " + files_ + " && echo other > other && zip -q agent.jar other && rm other"), 0);
+        const auto server = serve({}, "newer-server");
+        const auto url = std::exchange(settings_.server_url, server->url());
+        const auto launched = direct_command(settings_, access(), facts_, fetch(), environment_);
+        EXPECT_THAT(launched.aot.reason, HasSubstr("another agent.jar"));
+        EXPECT_THAT(launched.command.argv, Not(Contains("-XX:AOTCache=" + cache)));
+        settings_.server_url = url;
+        files_ = kServerFiles;
+    }
+
     std::string autoregister() const { return read_text(directory_ / "work/config/autoregister.properties"); }
 
     const TempDir directory_;
@@ -181,6 +196,15 @@ TEST_F(Launch, DirectAgentEndsWithZeroWhenTheServerHasNewerFiles) {
     EXPECT_EQ(server->record("registered").size(), 1U);
 }
 
+TEST_F(Launch, HandsTheServersExtraPropertiesToTheAgentsJvm) {
+    const auto server = serve({"--extra-properties", "a=b c=d%20e"});
+    prepare(server->url(), LaunchMode::Direct);
+    const auto agent = launch(LaunchMode::Direct);
+    ASSERT_TRUE(sees(*agent, AgentEvent::Connected)) << agent->out();
+    const auto arguments = read_text("/proc/" + std::to_string(agent->pid()) + "/cmdline");
+    EXPECT_THAT(arguments, HasSubstr(std::string("\0-Da=b\0-Dc=d e\0-Dagent.", 23)));
+}
+
 TEST_F(Launch, AWrongKeyIsSeenAndTriedAgain) {
     const auto server = serve({"--key", "another"});
     prepare(server->url(), LaunchMode::Direct);
@@ -215,7 +239,9 @@ TEST_F(Launch, OutlivesAServerThatIsAwayForAWhile) {
     ASSERT_TRUE(sees(*agent, AgentEvent::Connected)) << agent->out();
     const auto address = "127.0.0.1:" + std::to_string(server->port());
     server.reset();
-    nap(milliseconds(2000));
+    // LAUNCH_SERVER_AWAY: for how many seconds.
+    const auto* away = std::getenv("LAUNCH_SERVER_AWAY");
+    nap(milliseconds(1000 * (away != nullptr ? std::atol(away) : 2)));
     server = serve({"--listen", address, "--job", "echo back again"}, "second");
     ASSERT_TRUE(eventually([&] { return server->has("job_completed"); })) << agent->out();
     EXPECT_FALSE(server->has("registered"));
@@ -320,6 +346,7 @@ TEST_F(Launch, AotCacheIsTrainedAndUsedOnlyWhereItFits) {
     facts_ = read_launch_facts(settings_, FETCHER, baked, cache);
     ASSERT_TRUE(facts_.aot);
     EXPECT_TRUE(direct_command(settings_, access(), facts_, fetch(), environment_).aot.use);
+    expect_no_stale_class(cache);
     settings_.jvm_opts.emplace_back("-Xlog:class+load:file=" + (directory_ / "classes"));
     EXPECT_FALSE(direct_command(settings_, access(), facts_, fetch(), environment_).aot.use);
     facts_.aot->record.flags.push_back(settings_.jvm_opts.back());  // as if trained with it

@@ -234,6 +234,54 @@ TEST_F(BrokerProcess, KilledWhileClientsWaitIsReplacedWithoutTheirNotice) {
     EXPECT_THAT(receive(early.get(), whole_head), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(BrokerProcess, KilledWithRequestsInFlightTellsTheirClientsAndKeepsItsLedger) {
+    engine([](const std::string& request) {
+        if (request.find("/volumes/create") != std::string::npos)
+            return with_length(R"({"Name":"unlabelled"})", 201);
+        if (request.find("/attach") != std::string::npos)
+            return std::string("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+        if (request.find("GET /v1.41/containers/json?all=1") != std::string::npos)
+            return with_length(R"([{"Id":")" + std::string(64, 'a') +
+                               R"(","Names":["/db"],"Labels":{"org.gocd.agent.id":"agent",)"
+                               R"("org.gocd.agent.owner":"1 - -"}}])");
+        // Waits, streams and uploads are never answered.
+        const bool slow = request.find("/wait") != std::string::npos ||
+                          request.find("/events") != std::string::npos ||
+                          request.find("/images/load") != std::string::npos;
+        return slow ? std::string() : quiet_engine(request);
+    });
+    start();
+    EXPECT_THAT(request("POST /volumes/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                        "Content-Length: 15\r\n\r\n{\"Name\":\"data\"}"),
+                StartsWith("HTTP/1.1 201"));
+    std::vector<UniqueFd> clients;
+    for (const std::string text :
+         {"POST /containers/db/wait HTTP/1.1\r\nHost: x\r\n\r\n", "GET /events HTTP/1.1\r\nHost: x\r\n\r\n",
+          "POST /images/load HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+          "POST /containers/db/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: x\r\nConnection: "
+          "Upgrade\r\nUpgrade: "
+          "tcp\r\n\r\n"}) {
+        clients.push_back(client());
+        send_all(clients.back().get(), text);
+    }
+    EXPECT_THAT(receive(clients.back().get(), whole_head), StartsWith("HTTP/1.1 101"));
+    for (const char* seen : {"/wait ", "/events ", "/images/load "}) {
+        for (int i = 0; i < 2000 && !engine_->saw(seen); ++i) ::usleep(5000);
+        EXPECT_TRUE(engine_->saw(seen)) << seen;
+    }
+    kill_broker();
+    for (const auto& fd : clients) {
+        pollfd wait{fd.get(), POLLIN, 0};
+        ASSERT_EQ(::poll(&wait, 1, 20'000), 1);
+        char byte = 0;
+        EXPECT_LE(::recv(fd.get(), &byte, 1, 0), 0);
+    }
+    start();
+    EXPECT_THAT(ping(), StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(agent_ends(20'000).kind, protocol::Kind::Cleaned);
+    EXPECT_TRUE(engine_->saw("DELETE /v1.41/volumes/unlabelled"));
+}
+
 // A volume without labels is in no list that could be asked for.
 TEST_F(BrokerProcess, KilledBrokersVolumesAndTagsAreStillRemovedWhenTheAgentEnds) {
     engine([](const std::string& request) {

@@ -168,6 +168,68 @@ TEST_F(Rewriting, SharedTagsStayWhereTheyAre) {
     }
 }
 
+TEST_F(Rewriting, LoadedArchivesDoNotMoveSharedTags) {
+    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:old","RepoTags":["alpine:latest"]},
+                                                        {"Id":"sha256:same","RepoTags":["same:1"]}])")},
+               {"/images/alpine:latest/json", Harness::json_reply(R"({"Id":"sha256:evil"})")},
+               {"/images/same:1/json", Harness::json_reply(R"({"Id":"sha256:same"})")},
+               {"/images/load", Harness::json_reply("{\"stream\":\"Loaded image: alpine:latest\\n\"}\n"
+                                                    "{\"stream\":\"Loaded image: same:1\\n\"}\n"
+                                                    "{\"stream\":\"Loaded image: fresh:1\\n\"}\n")},
+               {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
+    EXPECT_THAT(ask("POST /images/load", "tar"), HasSubstr("Loaded image: alpine:latest"));
+    EXPECT_TRUE(heard("POST /v1.41/images/sha256:old/tag?repo=alpine&tag=latest "));
+    EXPECT_FALSE(heard("POST /v1.41/images/sha256:same/tag"));
+    const auto& ledger = harness.broker().ledger();
+    // The job's own alpine is the one that it loaded; at the end that one goes, the others' tag stays.
+    EXPECT_EQ(ledger.image("alpine:latest")->id, "sha256:evil");
+    EXPECT_FALSE(ledger.image("alpine:latest")->made);
+    EXPECT_TRUE(ledger.image("sha256:evil")->made);
+    EXPECT_EQ(ledger.image("same:1"), nullptr);
+    EXPECT_TRUE(ledger.image("fresh:1")->made);
+}
+
+TEST_F(Rewriting, CredentialsForAPushGoIntoTheHeader) {
+    replies = {{"/push", Harness::json_reply("{}")},
+               {"/images/", Harness::json_reply(R"({"Id":"sha256:1"})")}};
+    EXPECT_THAT(ask("POST /images/mine/push", R"({"username":"u","tag":"x"})"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(last(), HasSubstr("X-Registry-Auth: " + base64_url(R"({"username":"u"})") + "\r\n"));
+    EXPECT_TRUE(last().ends_with("\r\n\r\n"));
+    EXPECT_THAT(ask("POST /images/mine/push"), StartsWith("HTTP/1.1 200"));
+    EXPECT_THAT(last(), Not(HasSubstr("X-Registry-Auth")));  // the engine asks for it
+}
+
+TEST_F(Rewriting, ContainerNamesAreCheckedBeforeAPrefixHidesWhatIsWrongWithThem) {
+    for (const char* name : {"-x", "_x", ".x", "a%20b", "a%2Fb", "x", "%C3%A9e", "a%0Ab"}) {
+        EXPECT_THAT(ask("POST /containers/create?name=" + std::string(name), R"({"Image":"x"})"),
+                    AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("Invalid container name")))
+            << name;
+        EXPECT_THAT(ask("POST /containers/db/rename?name=" + std::string(name)), StartsWith("HTTP/1.1 400"))
+            << name;
+    }
+    EXPECT_TRUE(harness.requests.empty());
+}
+
+TEST_F(Rewriting, PulledReferencesAreReadAsTheEngineReadsThem) {
+    replies = {{"/images/create", Harness::json_reply("{}")}};
+    const std::pair<const char*, const char*> rows[] = {
+        {"fromImage=busybox", "/images/busybox:latest/json"},
+        {"fromImage=busybox&tag=1.36", "/images/busybox:1.36/json"},
+        {"fromImage=reg:5000/a/b", "/images/reg:5000/a/b:latest/json"},
+        {"fromImage=reg:5000/a/b:2", "/images/reg:5000/a/b:2/json"},
+        {"fromImage=a&tag=sha256:abc", "/images/a@sha256:abc/json"}};
+    for (const auto& [query, looked_up] : rows) {
+        harness.forget_requests();
+        EXPECT_THAT(ask("POST /images/create?" + std::string(query)), StartsWith("HTTP/1.1 200")) << query;
+        EXPECT_TRUE(heard("GET /v1.41" + std::string(looked_up))) << query;
+    }
+    harness.forget_requests();
+    for (const char* query :
+         {"fromImage=../containers/x", "fromImage=a//b", "fromImage=/a", "fromImage=a/./b"})
+        EXPECT_THAT(ask("POST /images/create?" + std::string(query)), StartsWith("HTTP/1.1 400")) << query;
+    EXPECT_TRUE(harness.requests.empty());
+}
+
 TEST_F(Rewriting, BuildsAreLabelledAndConfined) {
     auto client = harness.client();
     client.send(
@@ -235,9 +297,13 @@ TEST_F(Rewriting, EventsOfOthersAreLeftOut) {
     line(R"({"Type":"network","Actor":{"ID":")" + kNet + R"(","Attributes":{"name":")" + hidden("app") +
          R"("}}})");
     line(R"({"Type":"volume","Actor":{"ID":"foreign","Attributes":{}}})");
+    line(R"({"Type":"network","Action":"joined","Actor":{"ID":"bridge","Attributes":{"container":")" + kId +
+         R"("}}})");
+    line(R"({"Type":"network","Action":"theirs","Actor":{"ID":"bridge","Attributes":{"container":"b"}}})");
     harness.settle();
-    EXPECT_THAT(client.received(), AllOf(HasSubstr(R"("name":"web")"), HasSubstr(R"("name":"app")"),
-                                         Not(HasSubstr("theirs")), Not(HasSubstr("foreign"))));
+    EXPECT_THAT(client.received(),
+                AllOf(HasSubstr(R"("name":"web")"), HasSubstr(R"("name":"app")"), HasSubstr("joined"),
+                      Not(HasSubstr("theirs")), Not(HasSubstr("foreign"))));
 }
 
 TEST_F(Rewriting, VolumesGoByHiddenNames) {

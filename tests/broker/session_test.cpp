@@ -76,6 +76,48 @@ TEST(Session, RefusesBodiesWhereTheQueryCounts) {
     EXPECT_TRUE(harness.requests.empty());
 }
 
+// Some clients send their query in the body too. It goes no further.
+TEST(Session, LeavesOutOtherBodiesThatNobodyAskedFor) {
+    Harness harness;
+    own(harness);
+    harness.answer = [](const std::string&) { return "HTTP/1.1 204 No Content\r\n\r\n"; };
+    auto client = harness.client();
+    for (const std::string framed : {"Content-Length: 7\r\n\r\n{\"t\":1}",
+                                     "Transfer-Encoding: chunked\r\n\r\n7\r\n{\"t\":1}\r\n0\r\n\r\n"}) {
+        client.send("POST /containers/db/stop?t=1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" +
+                    framed);
+        harness.settle();
+        EXPECT_EQ(harness.requests.back(),
+                  "POST /v1.41/containers/" + kId +
+                      "/stop?t=1 HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
+    }
+    // The connection goes on where the body ended.
+    (void)client.received();
+    client.forget();
+    client.send("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+    harness.settle();
+    EXPECT_THAT(client.received(), StartsWith("HTTP/1.1 404"));
+}
+
+TEST(Session, TakesABodyBeforeATunnelButNotOneWithoutALength) {
+    Harness harness;
+    own(harness);
+    auto client = harness.client();
+    client.send(
+        "POST /containers/db/attach?stream=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}stdin");
+    harness.settle();
+    harness.last().send("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    harness.settle();
+    EXPECT_TRUE(harness.last().received.ends_with("\r\n\r\nstdin")) << harness.last().received;
+    auto chunked = harness.client();
+    chunked.send(
+        "POST /containers/db/attach?stream=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n");
+    harness.settle();
+    EXPECT_THAT(chunked.received(), StartsWith("HTTP/1.1 400"));
+}
+
 TEST(Session, AnswersVersionsInTheEnginesWords) {
     Harness harness;
     auto client = harness.client();
@@ -88,6 +130,7 @@ TEST(Session, AnswersVersionsInTheEnginesWords) {
 
 TEST(Session, StreamsAnUploadAndItsEarlyAnswerAtOnce) {
     Harness harness;
+    harness.answer = [](const std::string&) { return Harness::json_reply("[]"); };  // which images there are
     auto client = harness.client();
     client.send(
         "POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data\r\nTransfer-Encoding: "

@@ -101,6 +101,8 @@ TEST_F(JobsTest, ReachesPublishedPortsOnLocalhost) {
               "page\n");
     EXPECT_EQ(in_peer("busybox wget -qO- http://10.55.0.2:8080").text, "page\n")
         << "from outside the outer container";
+    EXPECT_EQ(engine().as_job("busybox wget -qO- 'http://[::1]:8080'").text, "page\n");
+    EXPECT_EQ(in_peer("busybox wget -qO- 'http://[fd55::2]:8080'").text, "page\n");
     engine().docker({"rm", "-f", "web"});
 }
 

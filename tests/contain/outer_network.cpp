@@ -45,6 +45,8 @@ OuterNetwork::OuterNetwork()
     must(peer.add_address("eth0", std::string(kPeer) + "/24"));
     must(peer.add_address("eth0", std::string(kPeer6) + "/64"));
     must(peer.set_up("eth0"));
+    // As Docker leaves its containers: what comes later has no IPv6.
+    must(sys::write_existing("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"));
     must(outer.add_default_route("eth0", kPeer));
     must(outer.add_default_route("eth0", kPeer6));
 }

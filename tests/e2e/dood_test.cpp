@@ -112,6 +112,108 @@ TEST_F(Dood, ContainersGetTheBrokersSocketAndNotTheHosts) {
     EXPECT_THAT(left.out, Not(HasSubstr(".gocd-docker")));
 }
 
+// A docker exec has only the image's environment; root could open the host's socket, which lies at its usual
+// path.
+TEST_F(Dood, DockerExecMeetsTheBroker) {
+    const Container other(dood({"--", "sleep", "600"}));
+    const Container agent(dood({"--", "sleep", "600"}));
+    ASSERT_TRUE(becomes_healthy(other)) << other.logs();
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    for (const char* user : {"root", "go"}) {
+        const auto seen = agent.exec_as(
+            user,
+            {"sh", "-c", "docker run -d inner-busybox:test sleep 300 && docker ps --format '{{.Image}}'"},
+            seconds(60));
+        EXPECT_THAT(seen.out, HasSubstr("inner-busybox:test")) << seen.text() << agent.logs();
+        EXPECT_THAT(seen.out, Not(HasSubstr("gocd-agent"))) << user;
+    }
+}
+
+TEST_F(Dood, TheUsualPathIsTheBrokersWhereTheHostsSocketLiesElsewhere) {
+    const Container agent({.options = {"-v", engine_socket() + ":/host/docker.sock", "-e",
+                                       "GOCD_DOCKER_HOST_SOCKET=/host/docker.sock"},
+                           .image = "gocd-agent-docker:test",
+                           .command = {"--", "sleep", "600"},
+                           .name_hint = "dood-elsewhere"});
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    for (const char* socket : {"/var/run/docker.sock", "/run/gocd-supervisor/docker.sock"}) {
+        const auto seen =
+            agent.exec_as("go", {"docker", "-H", std::string("unix://") + socket, "ps", "-aq"}, seconds(30));
+        EXPECT_TRUE(seen.ok()) << seen.text() << agent.logs();
+        EXPECT_EQ(seen.out, "") << socket;
+    }
+}
+
+TEST_F(Dood, TotalsAreKept) {
+    const Container agent(dood({"--", "sleep", "600"},
+                               {"-e", "GOCD_DOCKER_MAX_CONTAINERS=2", "-e", "GOCD_DOCKER_MAX_MEMORY=64m",
+                                "-e", "GOCD_DOCKER_MAX_CPUS=0.5", "-e", "GOCD_DOCKER_MAX_PIDS=50"}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    EXPECT_THAT(job(agent,
+                    "docker run -d --name one inner-busybox:test sleep 300 && docker inspect -f "
+                    "'{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' one")
+                    .out,
+                HasSubstr("67108864 500000000 50"));
+    EXPECT_THAT(job(agent, "docker run -d -m 65m inner-busybox:test sleep 300").text(),
+                HasSubstr("more than what is left"));
+    EXPECT_TRUE(job(agent, "docker run -d -m 60m inner-busybox:test sleep 300").ok());
+    EXPECT_THAT(job(agent, "docker run -d inner-busybox:test sleep 300").text(),
+                HasSubstr("which is the limit"));
+}
+
+// PID 1 sees the job end, and tells the broker.
+TEST_F(Dood, WhatAJobMadeGoesWithTheJob) {
+    const StubServer server(
+        {"--job",
+         "docker run -d --name left inner-busybox:test sleep 300 && docker network create left && "
+         "docker volume create left && docker run -d -v /anonymous inner-busybox:test sleep 300 && "
+         "printf 'FROM inner-busybox:test\\nLABEL x=y\\n' | docker build -t dood-left:1 -"});
+    auto options = dood({}, {"-e", "GO_SERVER_URL=" + server.url()});
+    const Container agent(options);
+    ASSERT_TRUE(server.wait_for_record("job_completed", seconds(90))) << server.record() << agent.logs();
+    EXPECT_TRUE(eventually(
+        [&] {
+            return job(agent,
+                       "docker ps -aq; docker network ls -q --filter type=custom; docker volume ls -q; "
+                       "docker images -q dood-left")
+                .out.empty();
+        },
+        seconds(30)))
+        << agent.logs();
+    EXPECT_THAT(docker({"ps", "-a", "--format", "{{.Names}}"}).out, Not(HasSubstr("-left")));
+    EXPECT_EQ(docker({"images", "-q", "dood-left"}).out, "");
+}
+
+// The image's own clients (docker, docker compose), once straight to the engine and once through the broker.
+TEST_F(Dood, ClientsOfTheImageSayTheSameThroughTheBroker) {
+    char pattern[] = "/tmp/dood-clients-XXXXXX";
+    // Nobody's but the agent's user's: the broker, who is another one, has to have its paths followed for it.
+    const std::string work = ::mkdtemp(pattern);
+    ASSERT_EQ(::chown(work.c_str(), 1000, 1000), 0);
+    const Container agent(dood({"--", "sleep", "600"}, {"-v", work + ":" + work}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_TRUE(docker({"cp", SOURCE_ROOT "/tests/broker/clients", agent.name() + ":/clients"}).ok());
+    std::vector<std::string> scripts{"compose.sh"};
+    if (::getenv("E2E_FULL") != nullptr)
+        scripts.insert(scripts.end(), {"containers.sh", "images.sh", "networks.sh", "system.sh"});
+    for (const auto& script : scripts) {
+        const auto said = [&](const std::string& socket) {
+            const auto ran = agent.exec_as(
+                "root",
+                {"env", "DOCKER_HOST=unix://" + socket, "IMAGE=inner-busybox:test", "COMPOSE=docker compose",
+                 "WORK=" + work, "bash", "-c",
+                 "rm -rf " + work + "/*; bash /clients/" + script + " | sed -E -f /clients/normalise.sed"},
+                seconds(300));
+            EXPECT_EQ(ran.err, "");
+            return ran.out;
+        };
+        const auto direct = said("/var/run/docker.sock");
+        EXPECT_GT(test_support::lines(direct).size(), 10U) << direct;
+        EXPECT_EQ(said("/run/gocd-supervisor/docker.sock"), direct) << script;
+    }
+    (void)test_support::run_command({"rm", "-rf", work});
+}
+
 TEST_F(Dood, LeavesNothingOnTheHostsEngine) {
     const HostSnapshot before = HostSnapshot::take();
     {

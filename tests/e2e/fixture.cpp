@@ -87,9 +87,16 @@ bool becomes_healthy(const Container& container, std::chrono::milliseconds withi
 StubServer::StubServer(Arguments options) {
     std::string pattern = "/tmp/gocd-e2e-server.XXXXXX";
     folder_ = mkdtemp(pattern.data());
+    start("0", options);
+    if (eventually([&] { return !trimmed(file_text(folder_ + "/port")).empty(); }, seconds(10))) {
+        url_ = "http://" + host_address() + ":" + trimmed(file_text(folder_ + "/port")) + "/go";
+    }
+}
+
+void StubServer::start(const std::string& port, const Arguments& options) {
     Arguments argv{environment("E2E_STUB_SERVER", STUB_SERVER),
                    "--listen",
-                   "0.0.0.0:0",
+                   "0.0.0.0:" + port,
                    "--port-file",
                    folder_ + "/port",
                    "--record",
@@ -106,19 +113,26 @@ StubServer::StubServer(Arguments options) {
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     posix_spawnp(&pid_, pointers[0], &actions, nullptr, pointers.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (eventually([&] { return !trimmed(file_text(folder_ + "/port")).empty(); }, seconds(10))) {
-        url_ = "http://" + host_address() + ":" + trimmed(file_text(folder_ + "/port")) + "/go";
+}
+
+void StubServer::go_away() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGTERM);
+    if (!eventually([&] { return waitpid(pid_, nullptr, WNOHANG) != 0; }, seconds(5))) {
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
     }
+    pid_ = -1;
+}
+
+void StubServer::come_back(const Arguments& options) {
+    const auto port = trimmed(file_text(folder_ + "/port"));
+    fs::remove(folder_ + "/record");
+    start(port, options);
 }
 
 StubServer::~StubServer() {
-    if (pid_ > 0) {
-        kill(pid_, SIGTERM);
-        if (!eventually([&] { return waitpid(pid_, nullptr, WNOHANG) != 0; }, seconds(5))) {
-            kill(pid_, SIGKILL);
-            waitpid(pid_, nullptr, 0);
-        }
-    }
+    go_away();
     std::error_code ignored;
     fs::remove_all(folder_, ignored);
 }

@@ -52,7 +52,14 @@ class StubServer {
     [[nodiscard]] std::string record() const;
     bool wait_for_record(const std::string& text, std::chrono::milliseconds within) const;
 
+    // Ends it; nobody listens there any more.
+    void go_away();
+    // Starts it again at the same address with these options; what it recorded is gone.
+    void come_back(const Arguments& options);
+
   private:
+    void start(const std::string& port, const Arguments& options);
+
     std::string folder_;
     std::string url_;
     pid_t pid_ = -1;

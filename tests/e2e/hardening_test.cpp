@@ -52,7 +52,7 @@ TEST_F(Hardening, InheritsNothingButStdio) {
     EXPECT_THAT(run({"--", "sh", "-c", "ls /proc/self/fd | wc -l"}).out, HasSubstr("4\n"));
 }
 
-TEST_F(Hardening, GivesTheSocketToTheDockerGroupAlone) {
+TEST_F(Hardening, F4_GivesTheSocketToTheDockerGroupAlone) {
     EXPECT_THAT(
         run({"--", "sh", "-c", "test -S /var/run/docker.sock && stat -c '%a %G' /var/run/docker.sock"}).out,
         HasSubstr("660 docker"));

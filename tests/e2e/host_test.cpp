@@ -180,6 +180,35 @@ TEST_F(Host, WithoutABridgeOrAFilterOnRequestContainersStillRun) {
     EXPECT_THAT(agent.logs(), HasSubstr("bridge: none"));
 }
 
+// Groups of ours that do not lie below a container's own, in a hierarchy of cgroup version 1.
+std::string stray_groups(const std::string& hierarchy) {
+    std::string found;
+    for (const char* name : {"supervisor", "engine", "agent", "containers"}) {
+        const std::string path = "/sys/fs/cgroup/" + hierarchy + "/" + name;
+        if (run_command({"test", "-d", path}).ok()) found += path + " ";
+    }
+    return found;
+}
+
+TEST_F(Host, B6_AMissingHierarchyIsMountedAndLeavesNothingOnTheHost) {
+    // Version 2 has one tree only: nothing can be missing.
+    if (!run_command({"test", "-d", "/sys/fs/cgroup/systemd"}).ok()) return;
+    ASSERT_EQ(stray_groups("systemd"), "");
+    Container agent(dind({"-e", "GOCD_DOCKER_CONTAINMENT=off", "--entrypoint", "sh"},
+                         {"-c", "umount /sys/fs/cgroup/systemd && exec gocd-supervisor -- sleep 600"}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_TRUE(load_inner_image(agent));
+    const auto run = agent.exec({"docker", "run", "-d", "inner-busybox:test", "sleep", "600"});
+    EXPECT_TRUE(run.ok()) << run.text() << agent.logs();
+    // What is mounted is the container's own part, and so is what runc makes in it.
+    const auto mount = agent.exec({"grep", " /sys/fs/cgroup/systemd ", "/proc/self/mountinfo"});
+    EXPECT_THAT(mount.out, HasSubstr(" /sys/fs/cgroup/systemd ")) << mount.text();
+    EXPECT_EQ(stray_groups("systemd"), "") << mount.text();
+    agent.signal("KILL");
+    ASSERT_EQ(agent.exit_status(seconds(20)), 137);
+    EXPECT_EQ(stray_groups("systemd"), "");
+}
+
 TEST_F(Host, ReadOnlyRootIsEnough) {
     const Container agent(dind({"--read-only", "--tmpfs", "/root"}, kSleep));
     EXPECT_EQ(working_driver(agent), "overlay2") << agent.logs();
@@ -397,9 +426,12 @@ TEST_P(ImageStore, A2_IsRefusedWithTheReasonWhereOverlayCannotWork) {
     const bool contained = GetParam() == std::string("userns");
     const Container agent(dind(with_store({"-e", "GOCD_DOCKER_DATA_ROOT=/inside"}), kSleep));
     EXPECT_EQ(agent.exit_status(seconds(30)), 71);
-    EXPECT_THAT(agent.logs(),
-                HasSubstr(contained ? "the file system of the data directory, overlay, cannot be id-mapped"
-                                    : "the image store of containerd is asked for, but on /inside"));
+    EXPECT_THAT(
+        agent.logs(),
+        HasSubstr(
+            contained
+                ? "the file system of the data directory, overlay, cannot be id-mapped"
+                : "the image store of containerd is asked for by /etc/docker/daemon.json, but on /inside"));
 }
 
 INSTANTIATE_TEST_SUITE_P(With, ImageStore, ::testing::Values("userns", "off"),

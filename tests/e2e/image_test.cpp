@@ -29,7 +29,7 @@ TEST_F(Image, StartsTheSupervisorAndNothingElse) {
     EXPECT_EQ(configured("{{.Config.User}}"), "");
 }
 
-TEST_F(Image, KeepsStateInVolumes) {
+TEST_F(Image, A9_KeepsStateInVolumes) {
     EXPECT_EQ(configured("{{json .Config.Volumes}}"),
               R"({"/go-working-dir":{},"/godata":{},"/var/lib/docker":{}})");
     EXPECT_EQ(configured("{{.Config.WorkingDir}}"), "/go-working-dir");

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <ostream>
+#include <thread>
 
 #include "e2e/fixture.hpp"
 
@@ -129,6 +130,103 @@ TEST_F(LaunchFile, MayBeChangedByAScriptBeforeTheAgentReadsIt) {
     EXPECT_THAT(consoles(server), Not(HasSubstr("by-script")));
 }
 
+// E2E_SERVER_AWAY: for how many seconds a server is away.
+std::chrono::milliseconds away() {
+    const char* value = std::getenv("E2E_SERVER_AWAY");
+    return seconds(value != nullptr ? std::atol(value) : 3);
+}
+
+std::string agents_pid(const Container& container) {
+    return trimmed(container.exec({"pgrep", "-of", "agent.jar"}).out);
+}
+
+class LaunchServer : public EndToEnd {};
+
+TEST_F(LaunchServer, ThatGoesAwayFindsTheSameAgentWhenItIsBack) {
+    StubServer server({});
+    Container container(dind(without_engine(server)));
+    ASSERT_TRUE(server.wait_for_record("get_cookie", seconds(60))) << container.logs();
+    const auto pid = agents_pid(container);
+    server.go_away();
+    std::this_thread::sleep_for(away());
+    EXPECT_TRUE(container.exec({"gocd-supervisor", "health", "--live"}).ok()) << container.logs();
+    server.come_back({"--job", "echo back again"});
+    ASSERT_TRUE(server.wait_for_record("job_completed", seconds(60))) << server.record() << container.logs();
+    EXPECT_EQ(agents_pid(container), pid);
+    EXPECT_THAT(server.record(), Not(HasSubstr("\"event\":\"registered\"")));
+    EXPECT_THAT(server.record(), Not(HasSubstr("admin/tfs-impl.jar"))) << "nothing to fetch";
+}
+
+TEST_F(LaunchServer, ThatIsDownAtTheStartIsWaitedForInFewWords) {
+    StubServer server({});
+    server.go_away();
+    Container container(dind(without_engine(server)));
+    std::this_thread::sleep_for(away());
+    EXPECT_EQ(count(container.logs(), "cannot fetch the agent's files"), 1U) << container.logs();
+    EXPECT_TRUE(container.exec({"gocd-supervisor", "health", "--live"}).ok()) << container.logs();
+    server.come_back({"--job", "echo at last"});
+    EXPECT_TRUE(server.wait_for_record("job_completed", seconds(60))) << server.record() << container.logs();
+}
+
+TEST_F(LaunchServer, ThatIsDownDoesNotHoldUpAStop) {
+    StubServer server({});
+    server.go_away();
+    Container container(dind(without_engine(server)));
+    ASSERT_TRUE(eventually([&] { return count(container.logs(), "cannot fetch the agent's files") == 1; },
+                           seconds(30)))
+        << container.logs();
+    EXPECT_TRUE(container.stop(10).ok());
+    EXPECT_EQ(container.exit_status(seconds(5)), 0) << container.logs();
+}
+
+class LaunchFiles : public EndToEnd {};
+
+// Only a launch that looks at the files before every start gets over this one.
+TEST_F(LaunchFiles, ThatWereDamagedAreRightAgainAtTheNextStart) {
+    const StubServer server({});
+    Container container(dind(without_engine(server)));
+    ASSERT_TRUE(server.wait_for_record("get_cookie", seconds(60))) << container.logs();
+    const auto damaged = container.exec_as(
+        "go", {"sh", "-c",
+               "cd /go-working-dir && mkdir -p data/deps-left && rm -f agent.jar tfs-impl.jar && "
+               "echo damaged >agent.jar && pkill -9 java"});
+    ASSERT_TRUE(damaged.ok()) << damaged.text();
+    const auto cookies = [&] { return count(server.record(), "\"event\":\"get_cookie\""); };
+    EXPECT_TRUE(eventually([&] { return cookies() == 2; }, seconds(30)))
+        << server.record() << container.logs();
+    EXPECT_TRUE(container.exec({"test", "-s", "/go-working-dir/tfs-impl.jar"}).ok());
+    EXPECT_FALSE(container.exec({"test", "-e", "/go-working-dir/data/deps-left"}).ok());
+}
+
+// A JVM that ends with 0 whatever is fetched, as one does whose server announces sums that its files do not
+// have.
+TEST_F(LaunchFiles, ThatAreNeverTheServersAreFetchedSlowlyAfterAWhile) {
+    const StubServer server({});
+    Container container(dind(without_engine(server, {"-e", "GOCD_AGENT_JVM_OPTS=-version"})));
+    const auto pauses = [&] {
+        return count(container.logs(), "times in a row; starting again after a pause");
+    };
+    ASSERT_TRUE(eventually([&] { return pauses() >= 2; }, seconds(60))) << container.logs();
+    const auto fetched = count(server.record(), "latest-agent.status");
+    EXPECT_LE(fetched, 3 + 2 * pauses()) << server.record();
+    EXPECT_TRUE(container.running());
+}
+
+TEST_F(LaunchFiles, HaveTheirPlaceInTheTimeline) {
+    const StubServer server({"--job", "true"});
+    Container container(dind(without_engine(server)));
+    ASSERT_TRUE(server.wait_for_record("job_completed", seconds(60))) << container.logs();
+    const auto chart = container.exec({"gocd-supervisor", "status", "--timeline"}).out;
+    std::size_t last = 0;
+    for (const char* event :
+         {"exec", "fetch start", "fetched", "agent JVM start", "registered", "connected", "first job"}) {
+        const auto at = chart.find(event);
+        ASSERT_NE(at, std::string::npos) << event << "\n" << chart;
+        EXPECT_GE(at, last) << event << "\n" << chart;
+        last = at;
+    }
+}
+
 struct CacheCase {
     const char* name;
     const char* before;  // run in the container before the supervisor, as root
@@ -146,6 +244,11 @@ const CacheCase kCacheCases[] = {
     {"FitsWithOtherProperties", ":", {"-e", "GOCD_AGENT_JVM_OPTS=-Dmine=1"}, "AOT cache: using", true},
     {"OtherFlags", ":", {"-e", "GOCD_AGENT_JVM_OPTS=-Xmx300m"}, "was trained with other JVM flags", false},
     {"OtherJre", "sed -i s/^jre=.*/jre=24.0.1+9/ $cache.record", {}, "was trained with JRE 24.0.1+9", false},
+    {"OtherJar",
+     "sed -i s/^jar=.*/jar=0123456789abcdef0123456789abcdef/ $cache.record",
+     {},
+     "trained with another agent.jar",
+     false},
     {"Truncated", "truncate -s 1000000 $cache", {}, "has another size", false},
     {"Damaged",
      "printf XXXX | dd of=$cache bs=1 seek=10000001 conv=notrunc status=none",

@@ -31,6 +31,56 @@ TEST_F(OuterNetwork, NamesOfAUserNetworkResolveInInnerContainers) {
     EXPECT_EQ(fetched.out, "outer\n") << fetched.text() << agent.logs();
 }
 
+std::string ipv6_of(const std::string& container) {
+    return trimmed(
+        test_support::docker(
+            {"inspect", "-f", "{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}", container})
+            .out);
+}
+
+// Outwards from a job and from a container in the engine's own network, inwards to a published port, and
+// between two inner containers.
+TEST_F(OuterNetwork, Ipv6PassesWhereTheOuterSideHasIt) {
+    const Network network("six", {"--ipv6", "--subnet", "fd66:67:68::/64"});
+    const auto serve = [](const std::string& word) {
+        return "mkdir -p /www && echo " + word + " >/www/page && exec httpd -f -p \"[::]:80\" -h /www";
+    };
+    Container server({.options = {"--network", network.name()},
+                      .image = "inner-busybox:test",
+                      .command = {"sh", "-c", serve("outer")},
+                      .name_hint = "server"});
+    ASSERT_EQ(server.start_failure(), "");
+    Container agent(dind({"--network", network.name()}, {"--", "sleep", "600"}));
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_THAT(agent.logs(), HasSubstr("containment userns"));
+    ASSERT_TRUE(load_inner_image(agent));
+    const auto outer = ipv6_of(server.name());
+    ASSERT_THAT(outer, HasSubstr("fd66:67:68:"));
+    const auto job = [&](const std::string& line) {
+        return agent.exec_as("go", {"sh", "-c", line}, seconds(60));
+    };
+    const std::string get = "printf 'GET /page HTTP/1.0\\r\\n\\r\\n' | nc -w 10 ";
+    const auto box = [&](const std::string& options, const std::string& address) {
+        return job("docker run --rm " + options + " inner-busybox:test sh -c \"" + get + address +
+                   " | tail -n 1\"");
+    };
+    EXPECT_EQ(job("curl -sSg 'http://[" + outer + "]/page'").out, "outer\n") << agent.logs();
+    const auto host_network = box("--network=host", outer + " 80");
+    EXPECT_EQ(host_network.out, "outer\n") << host_network.text();
+    job("docker network create --ipv6 --subnet fd77:78:79::/64 six; "
+        "docker run -d --name web --network six -p 8080:80 inner-busybox:test sh -c '" +
+        serve("inner") + "'");
+    const auto inner =
+        trimmed(job("docker inspect -f '{{.NetworkSettings.Networks.six.GlobalIPv6Address}}' web").out);
+    ASSERT_THAT(inner, HasSubstr("fd77:78:79:"));
+    const auto between = box("--network six", inner + " 80");
+    EXPECT_EQ(between.out, "inner\n") << between.text();
+    EXPECT_EQ(job("curl -sSg 'http://[::1]:8080/page'").out, "inner\n");
+    const auto inwards =
+        server.exec({"sh", "-c", get + ipv6_of(agent.name()) + " 8080 | tail -n 1"}, seconds(30));
+    EXPECT_EQ(inwards.out, "inner\n") << inwards.text();
+}
+
 TEST_F(OuterNetwork, MtuIsCarriedInwards) {
     const Network network("mtu", {"-o", "com.docker.network.driver.mtu=1400"});
     Container agent(dind({"--network", network.name()}, {"--", "sleep", "600"}));

@@ -57,7 +57,7 @@ TEST_F(Recovery, AKilledContainerdComesBack) {
     EXPECT_TRUE(becomes_healthy(*container_)) << container_->logs();
 }
 
-TEST_F(Recovery, OrphansDoNotBecomeZombies) {
+TEST_F(Recovery, E5_OrphansDoNotBecomeZombies) {
     container_->exec({"sh", "-c", "for i in $(seq 200); do (setsid sh -c 'sleep 0.05 & exit' &) ; done"});
     EXPECT_TRUE(eventually(
         [&] {

@@ -2,7 +2,11 @@
 // for the next start.
 #include <gmock/gmock.h>
 
+#include <stdlib.h>
+
+#include <algorithm>
 #include <iostream>
+#include <utility>
 
 #include "e2e/fixture.hpp"
 #include "support/host_snapshot.hpp"
@@ -14,6 +18,7 @@ using test_support::eventually;
 using test_support::HostSnapshot;
 using test_support::left_behind;
 using test_support::lines;
+using test_support::run_command;
 using test_support::Volume;
 using ::testing::ContainsRegex;
 using ::testing::IsEmpty;
@@ -80,7 +85,7 @@ const Moment kMoments[] = {
      "had to kill leftover processes"},
 };
 
-class Teardown : public EndToEnd, public ::testing::WithParamInterface<Moment> {
+class Teardown : public EndToEnd {
   protected:
     static void expect_end(const Container& container, const std::string& last_line) {
         EXPECT_EQ(container.exit_status(seconds(20)), 0) << container.logs();
@@ -102,7 +107,9 @@ class Teardown : public EndToEnd, public ::testing::WithParamInterface<Moment> {
     }
 };
 
-TEST_P(Teardown, IsCompleteAndTold) {
+class TeardownAt : public Teardown, public ::testing::WithParamInterface<Moment> {};
+
+TEST_P(TeardownAt, IsCompleteAndTold) {
     const Moment& moment = GetParam();
     const HostSnapshot before = HostSnapshot::take();
     {
@@ -127,8 +134,102 @@ TEST_P(Teardown, IsCompleteAndTold) {
     expect_nothing_left(before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Stop, Teardown, ::testing::ValuesIn(kMoments),
+INSTANTIATE_TEST_SUITE_P(Stop, TeardownAt, ::testing::ValuesIn(kMoments),
                          [](const auto& moment) { return std::string(moment.param.name); });
+
+// --- a process that no signal reaches ---
+
+// A file system on the host that can be stopped: who writes to it then is in uninterruptible sleep.
+class Freezer {
+  public:
+    Freezer() {
+        char name[] = "/var/tmp/frozen-XXXXXX";
+        folder_ = ::mkdtemp(name);
+        const std::string image = folder_ + "/image";
+        ready_ = run_command({"truncate", "-s", "16M", image}).ok() &&
+                 run_command({"mkfs.ext4", "-q", image}).ok() && run_command({"mkdir", mount()}).ok() &&
+                 run_command({"mount", "-o", "loop", image, mount()}).ok() &&
+                 run_command({"chmod", "777", mount()}).ok();
+    }
+    Freezer(const Freezer&) = delete;
+    Freezer& operator=(const Freezer&) = delete;
+    ~Freezer() {
+        thaw();
+        (void)run_command({"umount", mount()});
+        (void)run_command({"rm", "-rf", "--one-file-system", folder_});
+    }
+    [[nodiscard]] bool ready() const { return ready_; }
+    [[nodiscard]] std::string mount() const { return folder_ + "/mount"; }
+    [[nodiscard]] bool freeze() { return frozen_ = run_command({"fsfreeze", "-f", mount()}).ok(); }
+    void thaw() {
+        if (std::exchange(frozen_, false)) (void)run_command({"fsfreeze", "-u", mount()});
+    }
+
+  private:
+    std::string folder_;
+    bool ready_ = false;
+    bool frozen_ = false;
+};
+
+class Uninterruptible : public Teardown {
+  protected:
+    // A writer of a job and one in an inner container, both stuck.
+    static void get_stuck(const Container& container, Freezer& freezer) {
+        ASSERT_TRUE(becomes_healthy(container)) << container.logs();
+        ASSERT_TRUE(load_inner_image(container));
+        const auto started = container.exec(
+            {"sh", "-c",
+             "docker run -d -v /frozen:/frozen inner-busybox:test sh -c "
+             "'while :; do echo x >>/frozen/inner; done' && "
+             "(setsid sh -c 'while :; do echo x >>/frozen/outer; done' >/dev/null 2>&1 </dev/null &) && "
+             "until [ -s /frozen/inner ] && [ -s /frozen/outer ]; do sleep 0.1; done"},
+            seconds(60));
+        ASSERT_TRUE(started.ok()) << started.text();
+        ASSERT_TRUE(freezer.freeze());
+        ASSERT_TRUE(eventually(
+            [&] {
+                const auto states = container.exec({"ps", "-eo", "stat="}).out;
+                return std::count(states.begin(), states.end(), 'D') >= 2;
+            },
+            seconds(20)))
+            << container.exec({"ps", "-ef"}).out;
+    }
+};
+
+TEST_F(Uninterruptible, AWhileIsWaitedFor) {
+    const HostSnapshot before = HostSnapshot::take();
+    {
+        Freezer freezer;
+        ASSERT_TRUE(freezer.ready());
+        const Container container(dind({"-v", freezer.mount() + ":/frozen"}, kSleep));
+        get_stuck(container, freezer);
+        ASSERT_FALSE(HasFatalFailure());
+        ASSERT_TRUE(run_command({"docker", "kill", "--signal=TERM", container.name()}).ok());
+        test_support::pause_for(seconds(2));
+        freezer.thaw();
+        expect_end(container, "had to kill .*inner container");
+    }
+    expect_nothing_left(before);
+}
+
+TEST_F(Uninterruptible, BeyondTheBudgetTheEndIsToldInTime) {
+    const HostSnapshot before = HostSnapshot::take();
+    {
+        Freezer freezer;
+        ASSERT_TRUE(freezer.ready());
+        const Container container(
+            dind({"-v", freezer.mount() + ":/frozen"}, {"--stop-timeout=4s", "--", "sleep", "600"}));
+        get_stuck(container, freezer);
+        ASSERT_FALSE(HasFatalFailure());
+        ASSERT_TRUE(run_command({"docker", "kill", "--signal=TERM", container.name()}).ok());
+        // The kernel keeps PID 1 until the last process of its namespace is gone; its last line is out by
+        // then.
+        EXPECT_TRUE(container.wait_for_log("ended (SIGTERM) after", seconds(30))) << container.logs();
+        freezer.thaw();
+        expect_end(container, "had to kill ");
+    }
+    expect_nothing_left(before);
+}
 
 }  // namespace
 }  // namespace e2e

@@ -99,6 +99,7 @@ void enter_root(const RootOptions& options, const std::string& agent_script) {
     require(::symlink("/run", (kBase + "/var/run").c_str()) == 0, "link /var/run");
     bind_file(SUPERVISOR, kBase + kSupervisor);
     bind_file(PROBE, kBase + kProbe);
+    bind_file(FAILING_MALLOC, kBase + kFailingMalloc);
     make_accounts();
     make_agent(agent_script);
     require(::syscall(SYS_pivot_root, kBase.c_str(), (kBase + "/old").c_str()) == 0, "pivot_root");

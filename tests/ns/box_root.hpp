@@ -14,6 +14,7 @@ struct RootOptions {
 // Where things are inside.
 inline constexpr const char* kSupervisor = "/opt/gocd-supervisor";
 inline constexpr const char* kProbe = "/opt/ns_probe";
+inline constexpr const char* kFailingMalloc = "/opt/libfailing_malloc.so";
 // Stands in for the image's bin/go-agent; a test writes its own text.
 inline constexpr const char* kAgent = "/go-agent/bin/go-agent";
 

@@ -96,6 +96,27 @@ TEST(Output, AReaderThatStopsReadingHoldsUpNobodyAndLosesWholeLinesThatAreCounte
     EXPECT_LT(static_cast<std::uint64_t>(whole), 60'000U - lost + 1);
 }
 
+TEST(Output, AReaderOfItsOwnLogThatStopsReadingHoldsUpNobodyEither) {
+    auto pipe = std::move(supervisor::sys::make_pipe().value());
+    BoxOptions options = agent("echo up; exec sleep 1000");
+    options.standard_error = pipe.write.get();
+    Box box(options);
+    pipe.write.reset();
+    ASSERT_TRUE(box.says("up"));
+    // Each status is a line of its log.
+    EXPECT_TRUE(box.status_holds([&](const object& status) {
+        for (int i = 0; i < 100; ++i) {
+            box.signal(SIGUSR1);
+            test_support::pause_for(2ms);
+        }
+        return dropped(status) > 0;
+    }));
+    EXPECT_FALSE(box.ended());
+    box.signal(SIGTERM);
+    EXPECT_EQ(box.wait(30s), 0);
+    EXPECT_THAT(box.out(), HasSubstr("ended (SIGTERM)"));
+}
+
 TEST(Output, AClosedPipeDoesNotKillIt) {
     auto pipe = std::move(supervisor::sys::make_pipe().value());
     BoxOptions options = agent("/opt/ns_probe lines 1000; touch /tmp/said; exec sleep 1000");
@@ -122,6 +143,18 @@ TEST(Output, JsonLinesAreJson) {
 }
 
 // --- an agent that ends by itself ---
+
+// As a bootstrapper that is killed while its JVM lives on.
+TEST(CrashLoop, WhatADeadLauncherLeftIsGoneBeforeItsNextLife) {
+    Box box(
+        agent("[ ! -e /tmp/child ] || ! kill -0 $(cat /tmp/child) 2>/dev/null || echo two of them\n"
+              "/opt/ns_probe stubborn & echo $! >/tmp/child; sleep 0.2; echo life; kill -9 $$"));
+    ASSERT_TRUE(test_support::eventually([&] { return box.count_out("[agent] life") >= 3; }, 60s))
+        << box.text();
+    EXPECT_EQ(box.count_out("two of them"), 0) << box.out();
+    box.signal(SIGTERM);
+    EXPECT_EQ(box.wait(30s), 0);
+}
 
 TEST(CrashLoop, AStaticAgentIsStartedAgainWithGrowingPauses) {
     Box box(agent("echo started; exit 1"));

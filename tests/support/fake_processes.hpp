@@ -29,6 +29,7 @@ class FakeProcesses final : public service::Processes {
         return {};
     }
     Result<> signal_group(pid_t pid, int number) override { return signal(-pid, number); }
+    void kill_rest_of_group(pid_t pid) override { signals.emplace_back(-pid, 9); }
 
     void end(pid_t pid, const proc::ExitStatus& status) {
         const auto found = running.find(pid);

@@ -95,6 +95,7 @@ in_container agent gocd-supervisor -- sh -c '
     docker run --rm -m 16m inner-busybox:test sh -c "head -c 100000000 /dev/zero | tail >/dev/null"
     sleep 3
     gocd-supervisor events | grep "out of memory"
+    docker run --rm --privileged inner-busybox:test sh -c "echo x >/proc/sys/kernel/core_pattern || echo setting refused"
     grep -E ^CapBnd /proc/self/status
     exit 5'
 echo "vm: status $?"
@@ -109,6 +110,8 @@ echo "vm: left [$left]"
     EXPECT_THAT(console, ::testing::ContainsRegex("killed [a-z]+ .process [0-9]+ of the machine. in cgroup "
                                                   "engine/containers/[0-9a-f]+: its memory limit"))
         << console;
+    EXPECT_THAT(console, HasSubstr("containment userns"));
+    EXPECT_THAT(console, HasSubstr("setting refused"));
     EXPECT_THAT(console, HasSubstr("CapBnd:\t0000000000000000"));
     EXPECT_THAT(console, HasSubstr("vm: status 5"));
     EXPECT_THAT(console, HasSubstr("vm: left []")) << console;
@@ -145,6 +148,7 @@ TEST_F(Vm, C1_APodWithoutANamespaceLeavesTheNodesRootAlone) {
 mkdir -p /sys/fs/cgroup/kubepods/one
 ls /sys/fs/cgroup >/tmp/before
 in_pod one gocd-supervisor -- sh -c 'docker load -qi /inner.tar && docker run --rm inner-busybox:test echo said inside; cat /proc/self/cgroup
+    docker run --rm --privileged inner-busybox:test sh -c "echo x >/proc/sys/kernel/core_pattern || echo setting refused"
     docker run --rm -m 16m inner-busybox:test sh -c "head -c 100000000 /dev/zero | tail >/dev/null"; sleep 3; gocd-supervisor events'
 ls /sys/fs/cgroup >/tmp/after
 cmp /tmp/before /tmp/after && echo "vm: root untouched"
@@ -152,6 +156,8 @@ left=$(left_in kubepods/one)
 echo "vm: left [$left]"
 )sh");
     EXPECT_THAT(console, HasSubstr("said inside"));
+    EXPECT_THAT(console, HasSubstr("containment userns"));
+    EXPECT_THAT(console, HasSubstr("setting refused"));
     EXPECT_THAT(console, HasSubstr("0::/kubepods/one/agent"));
     EXPECT_THAT(console, HasSubstr("vm: root untouched"));
     EXPECT_THAT(console, ::testing::ContainsRegex(

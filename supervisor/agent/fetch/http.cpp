@@ -114,6 +114,8 @@ class Http::Impl {
     }
 
     void set_transport(CURL* easy) const {
+        // Some gateways refuse who does not say what he is.
+        curl_easy_setopt(easy, CURLOPT_USERAGENT, "gocd-agent-fetch");
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 5L);

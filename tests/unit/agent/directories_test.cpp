@@ -276,7 +276,7 @@ TEST_F(Directories, LaunchFactsAreReadFromTheImage) {
     fs::create_directories(root_ + "/jre");
     std::ofstream(root_ + "/jre/release") << "JAVA_RUNTIME_VERSION=\"25\"\n";
     std::ofstream(root_ + "/home/agent.aot") << "12345";
-    std::ofstream(root_ + "/home/agent.aot.record") << "jre=25\nsize=5\nsum=1\nflag=-X\n";
+    std::ofstream(root_ + "/home/agent.aot.record") << "jre=25\njar=ab\nsize=5\nsum=1\nflag=-X\n";
     const auto facts = read_launch_facts(settings_, "/bin/sh", root_ + "/baked", root_ + "/home/agent.aot");
     EXPECT_TRUE(facts.has_fetcher);
     EXPECT_FALSE(facts.has_bootstrapper);

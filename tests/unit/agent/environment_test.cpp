@@ -16,7 +16,8 @@ TEST(AgentEnvironment, DropsWhatJobsMustNotSee) {
           "AGENT_AUTO_REGISTER_RESOURCES=r", "AGENT_AUTO_REGISTER_HOSTNAME=h", "AGENT_STARTUP_ARGS=-Xmx1g",
           "AGENT_BOOTSTRAPPER_ARGS=-x", "AGENT_BOOTSTRAPPER_JVM_ARGS=-x", "GOCD_AGENT_JVM_OPTS=-x",
           "GOCD_DOCKER_MODE=dind", "DOCKERD_ADDITIONAL_ARGS=--debug", "NOTIFY_SOCKET=/n", "LISTEN_FDS=1",
-          "LISTEN_PID=1", "WATCHDOG_USEC=1", "without an equals sign"}) {
+          "LISTEN_PID=1", "WATCHDOG_USEC=1", "DOCKER_HOST=unix:///run/gocd-supervisor/docker.sock",
+          "without an equals sign"}) {
         EXPECT_THAT(agent_environment({entry}, {}), Not(Contains(entry))) << entry;
     }
 }

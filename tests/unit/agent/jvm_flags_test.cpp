@@ -58,13 +58,14 @@ TEST(BootstrapperFlags, LeaveTheUserTheLastWord) {
 }
 
 TEST(ParseAotRecord, ReadsWhatTrainingWrote) {
-    const auto record = parse_aot_record("jre=25.0.3+9\nsize=123\nsum=5\nflag=-Xms1m\nflag=-Da=b\n");
+    const auto record = parse_aot_record("jre=25.0.3+9\njar=ab\nsize=123\nsum=5\nflag=-Xms1m\nflag=-Da=b\n");
     ASSERT_TRUE(record) << record.error().message();
     EXPECT_EQ(record->jre, "25.0.3+9");
+    EXPECT_EQ(record->jar, "ab");
     EXPECT_EQ(record->size, 123U);
     EXPECT_THAT(record->flags, ElementsAre("-Xms1m", "-Da=b"));
-    for (const auto* text :
-         {"", "jre=1\n", "size=1\n", "jre=1\nsize=1\n", "jre=1\nsize=x\n", "jre=1\nsize=1\nelse=2\n"}) {
+    for (const auto* text : {"", "jre=1\n", "size=1\n", "jre=1\njar=1\nsize=1\n", "jre=1\nsize=1\nsum=1\n",
+                             "jre=1\nsize=x\n", "jre=1\njar=1\nsize=1\nsum=1\nelse=2\n"}) {
         EXPECT_FALSE(parse_aot_record(text)) << text;
     }
 }
@@ -75,24 +76,26 @@ TEST(JreVersion, IsInTheReleaseFile) {
     EXPECT_EQ(jre_version("IMPLEMENTOR=\"Debian\"\n"), "");
 }
 
-TEST(JudgeAot, WantsExactlyTheTrainedFlagsAndJre) {
+TEST(JudgeAot, WantsExactlyTheTrainedFlagsJreAndJar) {
     const auto flags = agent_flags({});
-    const AotCache good{"/c.aot", {"25", 10, "sum", flags}, 10};
-    EXPECT_TRUE(judge_aot(good, flags, "25", "sum").use);
+    const AotCache good{"/c.aot", {"25", "jar", 10, "sum", flags}, 10};
+    EXPECT_TRUE(judge_aot(good, flags, "25", "jar", "sum").use);
 
-    EXPECT_THAT(judge_aot(std::nullopt, flags, "25", "sum").reason, HasSubstr("no AOT cache"));
-    EXPECT_THAT(judge_aot(good, flags, "26", "sum").reason, HasSubstr("JRE"));
-    EXPECT_THAT(judge_aot(good, flags, "25", "other").reason, HasSubstr("damaged"));
+    EXPECT_THAT(judge_aot(std::nullopt, flags, "25", "jar", "sum").reason, HasSubstr("no AOT cache"));
+    EXPECT_THAT(judge_aot(good, flags, "26", "jar", "sum").reason, HasSubstr("JRE"));
+    EXPECT_THAT(judge_aot(good, flags, "25", "jar", "other").reason, HasSubstr("damaged"));
+    EXPECT_THAT(judge_aot(good, flags, "25", "newer", "sum").reason, HasSubstr("another agent.jar"));
+    EXPECT_THAT(judge_aot(good, flags, "25", "", "sum").reason, HasSubstr("another agent.jar"));
     auto truncated = good;
     truncated.size = 9;
-    EXPECT_THAT(judge_aot(truncated, flags, "25", "sum").reason, HasSubstr("size"));
+    EXPECT_THAT(judge_aot(truncated, flags, "25", "jar", "sum").reason, HasSubstr("size"));
     auto changed = flags;
     changed.emplace_back("-Xmx512m");
-    EXPECT_THAT(judge_aot(good, changed, "25", "sum").reason, HasSubstr("flags"));
+    EXPECT_THAT(judge_aot(good, changed, "25", "jar", "sum").reason, HasSubstr("flags"));
     changed.back() = "-Djava.system.class.loader=x";
-    EXPECT_FALSE(judge_aot(good, changed, "25", "sum").use);
+    EXPECT_FALSE(judge_aot(good, changed, "25", "jar", "sum").use);
     changed.back() = "-Dgo.agent.status.api.bind.host=0.0.0.0";
-    EXPECT_TRUE(judge_aot(good, changed, "25", "sum").use);
+    EXPECT_TRUE(judge_aot(good, changed, "25", "jar", "sum").use);
 }
 
 }  // namespace

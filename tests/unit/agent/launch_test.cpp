@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 namespace supervisor::agent {
 namespace {
 
@@ -86,7 +88,7 @@ TEST(DirectCommand, UsesAFitAotCacheUnlessSwitchedOff) {
     auto settings = settings_for();
     auto facts = full_image();
     facts.jre = "25";
-    facts.aot = AotCache{"/go-agent/agent.aot", {"25", 7, "", agent_flags(settings)}, 7};
+    facts.aot = AotCache{"/go-agent/agent.aot", {"25", "aa", 7, "", agent_flags(settings)}, 7};
     EXPECT_EQ(direct_command(settings, {}, facts, fetched(), {}).command.argv[1],
               "-XX:AOTCache=/go-agent/agent.aot");
     settings.inherited_jvm_flags = {"-Dplain=1"};
@@ -94,6 +96,14 @@ TEST(DirectCommand, UsesAFitAotCacheUnlessSwitchedOff) {
     settings.inherited_jvm_flags = {"-Xint"};
     EXPECT_FALSE(direct_command(settings, {}, facts, fetched(), {}).aot.use);
     settings.inherited_jvm_flags.clear();
+    auto of_the_server = fetched();
+    of_the_server.status.extra_properties = {"plain=1"};
+    EXPECT_TRUE(direct_command(settings, {}, facts, of_the_server, {}).aot.use);
+    of_the_server.status.extra_properties = {"java.system.class.loader=x"};
+    EXPECT_FALSE(direct_command(settings, {}, facts, of_the_server, {}).aot.use);
+    of_the_server = fetched();
+    of_the_server.status.agent_md5 = "newer";
+    EXPECT_FALSE(direct_command(settings, {}, facts, of_the_server, {}).aot.use);
     settings.use_aot = false;
     EXPECT_THAT(direct_command(settings, {}, facts, fetched(), {}).command.argv,
                 Not(Contains(StartsWith("-XX:AOTCache"))));
@@ -109,6 +119,26 @@ TEST(FetcherCommand, CarriesTheAccessAndNoSecret) {
         fetcher_command(settings_for(), access, facts, "/usr/bin/gocd-agent-fetch", {}).argv,
         ElementsAre("/usr/bin/gocd-agent-fetch", "--server", "https://s/go", "--directory", "/go-working-dir",
                     "--baked", "/go-agent/baked", "--verification", "NONE", "--proxy", "http://p:1"));
+}
+
+TEST(FetcherCommand, ReadsTheAotCacheOnlyWhereItMayBeUsed) {
+    auto settings = settings_for();
+    auto facts = full_image();
+    facts.jre = "25";
+    facts.aot = AotCache{"/c.aot", {"25", "aa", 7, "", agent_flags(settings)}, 7};
+    const auto reads = [&] {
+        const auto argv = fetcher_command(settings, {}, facts, "fetch", {}).argv;
+        return std::find(argv.begin(), argv.end(), "/c.aot") != argv.end();
+    };
+    EXPECT_TRUE(reads());
+    facts.aot->size = 6;
+    EXPECT_FALSE(reads());
+    facts.aot->size = 7;
+    settings.jvm_opts = {"-Xmx2g"};
+    EXPECT_FALSE(reads());
+    settings.jvm_opts.clear();
+    settings.use_aot = false;
+    EXPECT_FALSE(reads());
 }
 
 TEST(BootstrapperCommand, HandsTheAgentsFlagsOnInOneVariable) {

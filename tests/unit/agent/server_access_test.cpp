@@ -66,9 +66,18 @@ TEST(ReadServerAccess, FindsTheProxyOfTheServersScheme) {
 TEST(ReadServerAccess, ListsWhatOnlyAJvmCanFollow) {
     const auto access = read_server_access(
         with_args({}, {"-Xmx64m", "-XX:+UseG1GC", "-Dhttp.proxyHost=p", "-Djavax.net.ssl.trustStore=/t.jks",
-                       "-javaagent:/a.jar", "-Dagent.bootstrapper.wait.time.before.relaunch.in.ms=1"}));
-    EXPECT_THAT(access->only_for_a_jvm,
-                ElementsAre("-Djavax.net.ssl.trustStore=/t.jks", "-javaagent:/a.jar"));
+                       "-javaagent:/a.jar", "-Dagent.bootstrapper.wait.time.before.relaunch.in.ms=1",
+                       "-Djava.security.egd=file:/dev/./urandom", "-Djava.net.preferIPv4Stack=true"}));
+    EXPECT_THAT(access->only_for_a_jvm, ElementsAre("-Djavax.net.ssl.trustStore", "-javaagent:/a.jar"));
+}
+
+TEST(ReadServerAccess, LeavesTheUserOfAProxyToAJvmAndNeverNamesThePassword) {
+    auto settings =
+        with_args({}, {"-Dhttp.proxyHost=p", "-Dhttp.proxyUser=u", "-Dhttp.proxyPassword=secret"});
+    settings.inherited_jvm_flags = {"-Djavax.net.ssl.trustStorePassword=changeit"};
+    EXPECT_THAT(
+        read_server_access(settings)->only_for_a_jvm,
+        ElementsAre("-Dhttp.proxyUser", "-Dhttp.proxyPassword", "-Djavax.net.ssl.trustStorePassword"));
 }
 
 TEST(ReadServerAccess, HeedsTheFlagsOfEveryJvm) {
@@ -77,7 +86,7 @@ TEST(ReadServerAccess, HeedsTheFlagsOfEveryJvm) {
                                     "-Djavax.net.ssl.trustStore=/t"};
     const auto access = read_server_access(settings);
     EXPECT_EQ(access->proxy, "http://p:2");
-    EXPECT_THAT(access->only_for_a_jvm, ElementsAre("-Djavax.net.ssl.trustStore=/t"));
+    EXPECT_THAT(access->only_for_a_jvm, ElementsAre("-Djavax.net.ssl.trustStore"));
 }
 
 TEST(WithoutUser, HidesAPassword) {

@@ -137,6 +137,43 @@ INSTANTIATE_TEST_SUITE_P(
                "log-drivers"},
         Escape{"LogOption", R"("LogConfig":{"Type":"json-file","Config":{"syslog-address":"x"}})",
                "log-drivers"},
+        Escape{"BindOfCriosSocket", R"("Binds":["/run/crio/crio.sock:/x"])", "host-paths"},
+        Escape{"BindOfPodmansSocket", R"("Binds":["/run/podman/podman.sock:/x"])", "host-paths"},
+        Escape{"BindOfADevice", R"("Binds":["/dev:/x"])", "host-paths"},
+        Escape{"MountTypeCluster", R"("Mounts":[{"Type":"cluster","Source":"x","Target":"/x"}])",
+               "unknown-fields"},
+        Escape{"MountTypeUnknown", R"("Mounts":[{"Type":"bpf","Source":"x","Target":"/x"}])",
+               "unknown-fields"},
+        Escape{"MountWithAFieldFromTheFuture",
+               R"("Mounts":[{"Type":"bind","Source":"/godata","Target":"/x","HostView":true}])",
+               "unknown-fields"},
+        Escape{
+            "BindOptionFromTheFuture",
+            R"("Mounts":[{"Type":"bind","Source":"/godata","Target":"/x","BindOptions":{"Idmap":"0:0:1"}}])",
+            "unknown-fields"},
+        Escape{"VolumeMountDriver",
+               R"("Mounts":[{"Type":"volume","Target":"/x","VolumeOptions":{"DriverConfig":{"Name":"x"}}}])",
+               "volume-drivers"},
+        Escape{"TmpfsMountOptions",
+               R"("Mounts":[{"Type":"tmpfs","Target":"/x","TmpfsOptions":{"Options":[["dev"]]}}])",
+               "unknown-fields"},
+        Escape{"SeccompProfile", R"("SecurityOpt":["seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}"])",
+               "security-options"},
+        Escape{"ApparmorProfile", R"("SecurityOpt":["apparmor=mine"])", "security-options"},
+        Escape{"LabelType", R"("SecurityOpt":["label=type:spc_t"])", "security-options"},
+        Escape{"SystempathsUnconfined", R"("SecurityOpt":["systempaths=unconfined"])", "security-options"},
+        Escape{"NewPrivileges", R"("SecurityOpt":["no-new-privileges=false"])", "security-options"},
+        Escape{"CredentialSpec", R"("SecurityOpt":["credentialspec=file://x"])", "security-options"},
+        Escape{"SysctlOfTheFileSystem", R"("Sysctls":{"fs.file-max":"1"})", "sysctls"},
+        Escape{"BlockDevices", R"("BlkioDeviceReadBps":[{"Path":"/dev/sda","Rate":1}])", "devices"},
+        Escape{"StorageOptions", R"("StorageOpt":{"dm.basesize":"1"})", "volume-drivers"},
+        Escape{"CgroupOfAnother", R"("Cgroup":"container:x")", "host-cgroupns"},
+        Escape{"LogToAmazon", R"("LogConfig":{"Type":"awslogs","Config":{}})", "log-drivers"},
+        Escape{"LogToGelf", R"("LogConfig":{"Type":"gelf","Config":{"gelf-address":"udp://x"}})",
+               "log-drivers"},
+        Escape{"LogToFluentd", R"("LogConfig":{"Type":"fluentd"})", "log-drivers"},
+        Escape{"LogToSplunkWithAFileOfTheHost",
+               R"("LogConfig":{"Type":"splunk","Config":{"splunk-capath":"/etc"}})", "log-drivers"},
         Escape{"FieldFromTheFuture", R"("MakeItHost":true)", "unknown-fields"}),
     [](const auto& test) { return test.param.name; });
 
@@ -277,6 +314,120 @@ TEST_F(Rules, TmpfsOptionsAreListed) {
     EXPECT_EQ(host(R"("Tmpfs":{"/t":"suid"})")->rule, "tmpfs-options");
 }
 
+// Docker 29 and later (API 1.52 to 1.56), and what may come: refused by name when it is set, wherever it
+// stands.
+TEST_F(Rules, FieldsOfNewerEnginesAreRefusedByNameEverywhere) {
+    const std::pair<const char*, const char*> rows[] = {
+        {R"({"Image":"x","Identity":{"Key":"k"}})", "Identity"},
+        {R"({"Image":"x","HostConfig":{"WritableCgroups":true}})", "HostConfig.WritableCgroups"},
+        {R"({"Image":"x","HostConfig":{"LogConfig":{"Type":"json-file","Mode":"x"}}})",
+         "HostConfig.LogConfig.Mode"},
+        {R"({"Image":"x","HostConfig":{"Devices":[{"PathOnHost":"/dev/kvm","Cdi":"x"}]}})",
+         "HostConfig.Devices"},
+        {R"({"Image":"x","NetworkingConfig":{"EndpointsConfig":{"app":{"Sysctls":{"a":"b"}}}}})",
+         "NetworkingConfig.EndpointsConfig.app.Sysctls"},
+        {R"({"Image":"x","NetworkingConfig":{"Peers":["x"]}})", "NetworkingConfig.Peers"}};
+    for (const auto& [text, field] : rows) {
+        const auto verdict = create(text, Policy::isolated());
+        ASSERT_TRUE(verdict) << text;
+        EXPECT_EQ(verdict->status, 403) << text;
+        EXPECT_THAT(verdict->message, HasSubstr(field)) << text;
+    }
+    auto rule_scope = scope(policy_);
+    const auto refused = [&](auto rewrite, const char* text) {
+        body = parse_json(text)->as_object();
+        const auto verdict = rewrite(rule_scope, body);
+        return verdict ? verdict->rule : "";
+    };
+    EXPECT_EQ(refused(rewrite_network, R"({"Name":"n","Later":"x"})"), "unknown-fields");
+    EXPECT_EQ(refused(rewrite_network, R"({"Name":"n","IPAM":{"Later":"x"}})"), "unknown-fields");
+    EXPECT_EQ(refused(rewrite_volume, R"({"Name":"v","ClusterVolumeSpec":{"Group":"x"}})"), "volume-drivers");
+    EXPECT_EQ(refused(rewrite_exec, R"({"Cmd":["sh"],"Later":true})"), "unknown-fields");
+    EXPECT_EQ(refused(rewrite_update, R"({"Later":1})"), "unknown-fields");
+    EXPECT_EQ(refused(rewrite_commit, R"({"Later":1})"), "unknown-fields");
+}
+
+TEST_F(Rules, PolicyFileNamesSingleDevices) {
+    const auto policy = Policy::parse(R"({"devices":["/dev/kvm"]})");
+    EXPECT_FALSE(host(R"("Devices":[{"PathOnHost":"/dev/kvm"}])", *policy));
+    for (const char* device : {"/dev/kvm/../sda", "/dev/sda", "/dev", ""})
+        EXPECT_EQ(host(R"("Devices":[{"PathOnHost":")" + std::string(device) + "\"}]", *policy)->rule,
+                  "devices")
+            << device;
+}
+
+TEST_F(Rules, SubpathsStayBelowTheirVolume) {
+    for (const char* subpath : {"../x", "a/../../x", "/etc", "a//b"}) {
+        EXPECT_EQ(
+            host(R"("Mounts":[{"Type":"volume","Source":"data","Target":"/x","VolumeOptions":{"Subpath":")" +
+                 std::string(subpath) + "\"}}]")
+                ->status,
+            400)
+            << subpath;
+    }
+}
+
+TEST_F(Rules, NamedVolumesAreThoseOfTheAgentWhateverTheyAreCalled) {
+    ASSERT_FALSE(
+        host(R"("Mounts":[{"Type":"volume","Source":"theirs","Target":"/x"}],"Binds":["theirs:/y"])"));
+    EXPECT_EQ(host_config()["Mounts"].at(0).at("Source"), json::value(names.hidden("theirs")));
+    EXPECT_EQ(host_config()["Binds"], json::value({names.hidden("theirs") + ":/y"}));
+    auto rule_scope = scope(policy_);
+    body = parse_json(R"({"Name":"theirs"})")->as_object();
+    ASSERT_FALSE(rewrite_volume(rule_scope, body));
+    EXPECT_EQ(body["Name"], json::value(names.hidden("theirs")));
+}
+
+TEST_F(Rules, ExtraHostsAreSingleLines) {
+    EXPECT_EQ(host(R"("ExtraHosts":["a:1.2.3.4\n5.6.7.8 registry"])")->status, 400);
+    EXPECT_EQ(host(R"("ExtraHosts":["a"])")->status, 400);
+}
+
+TEST_F(Rules, EndpointsReachOwnNetworksWithoutDriverOptions) {
+    const auto endpoint = [this](const std::string& endpoints) {
+        return create(R"({"Image":"x","NetworkingConfig":{"EndpointsConfig":)" + endpoints + "}}",
+                      Policy::isolated());
+    };
+    EXPECT_EQ(endpoint(R"({"app":{"DriverOpts":{"com.docker.network.endpoint.sysctls":"x"}}})")->rule,
+              "network-drivers");
+    EXPECT_EQ(endpoint(R"({"host":{}})")->rule, "host-network");
+    EXPECT_EQ(endpoint(R"({"theirs":{}})")->status, 404);
+    EXPECT_EQ(endpoint(R"({"app":{"NetworkID":"theirs"}})")->status, 404);
+    EXPECT_EQ(endpoint(R"({"app":{"Links":["theirs:x"]}})")->status, 404);
+    EXPECT_EQ(endpoint(R"({"app":{},")" + std::string(64, 'c') + R"(":{}})")->status, 400);
+}
+
+TEST_F(Rules, UpdateCannotLeaveTheCgroupParent) {
+    auto rule_scope = scope(policy_);
+    body = parse_json(R"({"Memory":1,"CgroupParent":"/"})")->as_object();
+    ASSERT_FALSE(rewrite_update(rule_scope, body));
+    EXPECT_FALSE(body.contains("CgroupParent"));
+}
+
+TEST_F(Rules, ContainersWithoutALimitAreNotCountedAgainstTheTotal) {
+    config.limits.memory = 1000;
+    config.limits.nano_cpus = 2000;
+    config.limits.pids = 50;
+    ledger.add(OwnContainer{std::string(64, 'd'), "x", "", 0, 0});
+    ASSERT_FALSE(host(R"("PidsLimit":-1)"));
+    EXPECT_EQ(host_config()["Memory"], json::value(1000));
+    EXPECT_EQ(host_config()["NanoCpus"], json::value(2000));
+    EXPECT_EQ(host_config()["PidsLimit"], json::value(50));
+    ASSERT_FALSE(host(R"("Memory":1000,"PidsLimit":5)"));
+    EXPECT_EQ(host_config()["PidsLimit"], json::value(5));
+}
+
+// Rows of the table that need no rule: they end at the container's edge, or at its cgroup's.
+TEST_F(Rules, WhatStaysInsideTheContainerPasses) {
+    const std::string text =
+        R"("GroupAdd":["docker"],"Ulimits":[{"Name":"nofile","Soft":1,"Hard":2}],"MemorySwappiness":1,)"
+        R"("ContainerIDFile":"/x","Isolation":"default","ShmSize":5,"Init":true,"ReadonlyRootfs":true,)"
+        R"("Dns":["1.1.1.1"],"DnsSearch":["x"],"PublishAllPorts":true,)"
+        R"("PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"80"}]})";
+    ASSERT_FALSE(host(text));
+    EXPECT_THAT(to_text(host_config()), HasSubstr(text));
+}
+
 TEST_F(Rules, PrivilegedExecIsRefused) {
     auto rule_scope = scope(policy_);
     body = parse_json(R"({"Cmd":["sh"],"Privileged":true})")->as_object();
@@ -305,7 +456,10 @@ TEST_F(Rules, NetworksAreBridgesWithHiddenNames) {
 
 TEST_F(Rules, NetworkDriversAndOptionsAreRefused) {
     for (const char* member :
-         {R"("Driver":"macvlan")", R"("Options":{"parent":"eth0"})",
+         {R"("Driver":"ipvlan")", R"("Driver":"overlay")", R"("Driver":"host")", R"("Driver":"null")",
+          R"("Options":{"com.docker.network.bridge.trusted_host_interfaces":"eth0"})",
+          R"("Options":{"com.docker.network.bridge.host_binding_ipv4":"0.0.0.0"})",
+          R"("IPAM":{"Options":{"a":"b"}})", R"("Driver":"macvlan")", R"("Options":{"parent":"eth0"})",
           R"("Options":{"com.docker.network.bridge.name":"docker0"})", R"("ConfigFrom":{"Network":"x"})",
           R"("Ingress":true)", R"("Scope":"swarm")", R"("IPAM":{"Driver":"x"})", R"("ConfigOnly":true)"}) {
         auto rule_scope = scope(policy_);

@@ -91,6 +91,36 @@ TEST(Victims, AmongOrphansAreThoseWhoseAgentsContainerIsGone) {
     EXPECT_FALSE(is_victim(scope, {}, {}));
 }
 
+TEST(Victims, AreNeverWhatAnotherRunningContainerOwnsThoughItGoesByTheSameName) {
+    SweepScope scope;
+    scope.agent_id = "me";
+    scope.incarnation = "2";
+    scope.container = "mine";
+    scope.job = "p/1/s/1/j";
+    for (const auto kind : {SweepScope::Kind::Job, SweepScope::Kind::Agent, SweepScope::Kind::Orphans}) {
+        scope.kind = kind;
+        // A service's replica, or the predecessor that ends after its successor has begun.
+        EXPECT_FALSE(is_victim(scope, labels("me", "1 other p/1/s/1/j"), {"mine", "other"}));
+        EXPECT_TRUE(is_victim(scope, labels("me", "1 other p/1/s/1/j"), {"mine"}));
+        // An earlier start of this container.
+        EXPECT_TRUE(is_victim(scope, labels("me", "1 mine p/1/s/1/j"), {"mine"}));
+    }
+    // The same container, started again under another name.
+    EXPECT_TRUE(is_victim(scope, labels("old-name", "1 mine -"), {"mine"}));
+    EXPECT_FALSE(is_victim(scope, labels("old-name", "2 mine -"), {"mine"}));
+}
+
+TEST(Victims, AmongImagesAreLoadedOnesWhoseTagWentBack) {
+    SweepScope scope;
+    scope.kind = SweepScope::Kind::Agent;
+    scope.agent_id = "a";
+    scope.tags = {"sha256:9"};
+    EXPECT_THAT(image_victims(scope, json::object{{"Id", "sha256:9"}, {"RepoTags", nullptr}}, {}),
+                ElementsAre("sha256:9"));
+    EXPECT_TRUE(
+        image_victims(scope, json::object{{"Id", "sha256:9"}, {"RepoTags", json::array{"x:1"}}}, {}).empty());
+}
+
 TEST(Victims, AmongImagesAreOwnTagsAndNeverAnothersImage) {
     SweepScope scope;
     scope.kind = SweepScope::Kind::Agent;

@@ -26,6 +26,14 @@ TEST(Target, RefusesWhatRoutersReadDifferently) {
     }
 }
 
+TEST(Base64, IsThatOfHeaders) {
+    EXPECT_EQ(base64_url(""), "");
+    EXPECT_EQ(base64_url("a"), "YQ==");
+    EXPECT_EQ(base64_url("ab"), "YWI=");
+    EXPECT_EQ(base64_url("abc"), "YWJj");
+    EXPECT_EQ(base64_url("\xfb\xff\xfe"), "-__-");
+}
+
 TEST(Query, ReadsFlagsAsTheDaemonDoes) {
     Query query;
     for (const char* value : {"", "0", "no", "False", " none "}) {

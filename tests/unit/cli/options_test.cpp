@@ -140,6 +140,21 @@ TEST(Options, ValuesArriveInTheConfiguration) {
     EXPECT_EQ(config.general.log.level, log::Level::Debug);
 }
 
+TEST(Options, TotalsOfTheBrokerArriveInTheEnginesUnits) {
+    const auto broker =
+        config_of({"--broker-max-containers=7", "--broker-max-memory=2g", "--broker-max-cpus=1.5",
+                   "--broker-max-pids=100", "--broker-keep-images=on"})
+            .broker;
+    EXPECT_EQ(broker.max_containers, 7U);
+    EXPECT_EQ(broker.max_memory, 2ULL << 30U);
+    EXPECT_EQ(broker.max_nano_cpus, 1'500'000'000U);
+    EXPECT_EQ(broker.max_pids, 100U);
+    EXPECT_TRUE(broker.keep_images);
+    EXPECT_EQ(config_of({"--broker-max-cpus=2"}).broker.max_nano_cpus, 2'000'000'000U);
+    EXPECT_EQ(config_of({"--broker-max-cpus=0.000000001"}).broker.max_nano_cpus, 1U);
+    EXPECT_FALSE(config_of({}).broker.keep_images);
+}
+
 TEST(Options, WithoutAnythingTheDefaultsHold) {
     const auto invocation = parse({}, {"PATH=/bin", "GO_SERVER_URL=http://server/go"});
     ASSERT_TRUE(invocation);
@@ -170,6 +185,9 @@ TEST(Options, ABadValueIsNamedWithTheOptionAndWhatIsAccepted) {
              Case{"--log-format=xml", "--log-format", "'xml'", "text, json"},
              Case{"--agent-aot=perhaps", "--agent-aot", "perhaps", ""},
              Case{"--storage-driver=zip", "--storage-driver", "'zip'", "overlay2"},
+             Case{"--broker-max-cpus=1.", "--broker-max-cpus", "'1.'", "such as 2 or 1.5"},
+             Case{"--broker-max-cpus=0.1234567890", "--broker-max-cpus", "'0.1234567890'", "1.5"},
+             Case{"--broker-max-pids=-1", "--broker-max-pids", "'-1'", "0 to 1000000"},
              Case{"--job-cleanup=some", "--job-cleanup", "'some'", "off, containers, all"},
          }) {
         EXPECT_THAT(error_of({word}), AllOf(HasSubstr(option), HasSubstr(value), HasSubstr(accepted)));

@@ -5,7 +5,7 @@
 namespace supervisor::cli {
 namespace {
 
-TEST(StopBudget, DependsOnWhoStopsUs) {
+TEST(StopBudget, H4_DependsOnWhoStopsUs) {
     const std::string plugin = "GO_EA_AUTO_REGISTER_ELASTIC_PLUGIN_ID=";
     struct Case {
         std::vector<std::string> environment;
@@ -31,15 +31,6 @@ TEST(StopBudget, DependsOnWhoStopsUs) {
         EXPECT_LT(budget.total, Milliseconds(allowed)) << "some of it is the signal's way";
         EXPECT_FALSE(budget.reason.empty());
     }
-}
-
-TEST(Variable, IsFoundByItsWholeName) {
-    const std::vector<std::string> environment{"AB=1", "A=2", "AC", "B=x=y", "EMPTY="};
-    EXPECT_EQ(variable(environment, "A"), "2");
-    EXPECT_EQ(variable(environment, "AC"), "");
-    EXPECT_EQ(variable(environment, "B"), "x=y");
-    EXPECT_EQ(variable(environment, "EMPTY"), "");
-    EXPECT_EQ(variable(environment, "MISSING"), "");
 }
 
 }  // namespace

@@ -55,14 +55,61 @@ TEST_F(CgroupPlan, B5_PidOneSitsInALeaf) {
 
 TEST_F(CgroupPlan, B6_MissingNamedHierarchyIsMounted) {
     become_version1(host);
-    host.cgroup.unmounted = {"name=systemd"};
-    EXPECT_THAT(drafted().cgroup.layout.mount_missing, ::testing::ElementsAre("name=systemd"));
+    host.cgroup.unmounted = {{"name=systemd", "/docker/abc"}};
+    const auto plan = drafted();
+    ASSERT_EQ(plan.cgroup.layout.mount_missing.size(), 1U);
+    EXPECT_EQ(plan.cgroup.layout.mount_missing[0].controllers, "name=systemd");
+    EXPECT_EQ(plan.cgroup.layout.mount_missing[0].own_path, "/docker/abc");
+}
+
+TEST_F(CgroupPlan, B7_HierarchiesOfTheMachineAreHiddenFromContainers) {
+    become_version1(host);
+    host.cgroup.hierarchies.push_back({"misc", "/sys/fs/cgroup/misc", "/sys/fs/cgroup/misc", false, true});
+    const auto plan = drafted();
+    EXPECT_THAT(plan, Suits());
+    EXPECT_THAT(plan.cgroup.layout.hide, ::testing::ElementsAre("/sys/fs/cgroup/misc"));
+    for (const auto& hierarchy : plan.cgroup.layout.hierarchies) EXPECT_NE(hierarchy.controllers, "misc");
+    lose(sys::kCapSysAdmin);
+    EXPECT_THAT(drafted().cgroup.layout.hide, ::testing::IsEmpty());
+}
+
+TEST_F(CgroupPlan, B7_AMissingHierarchyWithoutAGroupOfOursStaysAway) {
+    become_version1(host);
+    host.cgroup.unmounted = {{"misc", "/"}, {"rdma", "/docker/abc"}, {"name=systemd", "/"}};
+    std::string mounted;
+    for (const auto& hierarchy : drafted().cgroup.layout.mount_missing)
+        mounted += hierarchy.controllers + " ";
+    EXPECT_EQ(mounted, "rdma name=systemd ");
 }
 
 TEST_F(CgroupPlan, B9_DevicesControllerMustBeMountedOnVersion1) {
     become_version1(host);
     std::erase_if(host.cgroup.hierarchies, [](const auto& h) { return h.controllers == "devices"; });
     EXPECT_THAT(drafted(), FailsSaying("devices controller"));
+}
+
+TEST_F(CgroupPlan, B10_KernelsWithoutDeviceRulesOnVersion2AreNamed) {
+    struct Case {
+        const char* kernel;
+        bool fails;
+        bool warns;
+    };
+    const Case cases[] = {{"4.9.0-19-amd64", true, false},
+                          {"4.14.336-253.554.amzn2", true, false},
+                          {"4.15.0", false, true},
+                          {"5.1.21", false, true},
+                          {"5.2", false, false},
+                          {"6.18.44-fc-v669", false, false},
+                          {"", false, false}};
+    for (const auto& [kernel, fails, warns] : cases) {
+        host.machine.kernel = kernel;
+        const auto plan = drafted();
+        EXPECT_EQ(plan.suitable(), !fails) << kernel;
+        EXPECT_EQ(all_text(plan).find("no docker pause") != std::string::npos, warns) << kernel;
+    }
+    become_version1(host);
+    host.machine.kernel = "4.9.0-19-amd64";
+    EXPECT_THAT(drafted(), Suits());
 }
 
 TEST_F(CgroupPlan, B11_DriverIsCgroupfsWhateverIsMountedAtRun) {
@@ -85,11 +132,37 @@ TEST_F(CgroupPlan, C1_OnTheMachineItselfNobodyElseIsMoved) {
     EXPECT_FALSE(drafted().cgroup.layout.move_everybody);
 }
 
-TEST_F(CgroupPlan, C1_ForeignMountIsReplacedByOneOfOurNamespace) {
+TEST_F(CgroupPlan, C1_C2_ForeignMountIsReplacedByOneOfOurNamespace) {
     host.cgroup.own_directory.clear();
     const auto plan = drafted();
     EXPECT_TRUE(plan.cgroup.layout.mount_fresh);
     EXPECT_EQ(plan.cgroup.parent, "/containers");
+}
+
+// The pod's limits hold for everything that the engine makes, and `kubectl top` sees it.
+TEST_F(CgroupPlan, C3_EverythingIsBelowThePodsOwnGroup) {
+    host.cgroup.machine_root = true;
+    host.cgroup.own_path = "/kubepods.slice/pod1/abc";
+    host.cgroup.own_directory = "/sys/fs/cgroup/kubepods.slice/pod1/abc";
+    for (const bool contained : {false, true}) {
+        settings.contained = contained;
+        const auto plan = drafted();
+        EXPECT_EQ(plan.cgroup.layout.base, host.cgroup.own_directory);
+        EXPECT_THAT(plan, Suits());
+        // A contained engine sees its own group as the root of its namespace.
+        EXPECT_EQ(plan.cgroup.parent, contained ? "/containers" : "/kubepods.slice/pod1/abc/containers");
+        for (const auto& group : plan.cgroup.layout.groups) EXPECT_FALSE(group.name.starts_with("/"));
+    }
+    EXPECT_THAT(all_text(drafted()), ::testing::HasSubstr("everything stays below /kubepods.slice/pod1/abc"));
+}
+
+TEST_F(CgroupPlan, C4_GroupOfAnotherUserIsNamedWithTheWayOut) {
+    host.process.initial_user_namespace = false;
+    host.cgroup.foreign = true;
+    EXPECT_THAT(drafted(), FailsSaying("our cgroup / belongs to another user"));
+    EXPECT_THAT(drafted(), FailsSaying("hostUsers: true"));
+    host.cgroup.foreign = false;
+    EXPECT_THAT(drafted(), Suits());
 }
 
 TEST_F(CgroupPlan, C5_Version1ShowsOnlyOurPart) {
@@ -130,6 +203,23 @@ TEST_F(CgroupPlan, LimitsReachTheirGroups) {
     EXPECT_EQ(limits["agent"].memory_max, 1U << 30U);
     EXPECT_EQ(limits["containers"].memory_max, 2U << 30U);
     EXPECT_EQ(limits["engine"].memory_low, 256U << 20U);
+}
+
+// Measured with 600 MiB of memory and 150 MiB of the engine's files in the page cache, while a container read
+// a file of 1 GiB: docs/operations.md has the figures.
+TEST_F(CgroupPlan, EngineIsProtectedAsEachVersionCan) {
+    for (const bool version2 : {true, false}) {
+        if (!version2) become_version1(host);
+        std::map<std::string, host::CgroupLimits> limits;
+        for (const auto& group : drafted().cgroup.layout.groups) limits[group.name] = group.limits;
+        EXPECT_EQ(limits["engine"].memory_low.has_value(), version2);
+        EXPECT_FALSE(limits["engine"].memory_soft.has_value());
+        for (const char* greedy : {"agent", "containers"}) {
+            EXPECT_EQ(limits[greedy].memory_soft.value_or(0), version2 ? 0 : host.machine.memory_total / 2)
+                << greedy;
+            EXPECT_FALSE(limits[greedy].memory_low.has_value());
+        }
+    }
 }
 
 TEST_F(CgroupPlan, UsersCgroupParentWins) {

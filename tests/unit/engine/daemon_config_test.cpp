@@ -134,6 +134,13 @@ TEST_F(DaemonConfigTest, EnvironmentKeepsProxiesAndDropsClientVariablesAndSecret
                                      "PATH=/run/gocd-supervisor/engine/bin:/bin"));
 }
 
+TEST_F(DaemonConfigTest, G3_TheLowestApiVersionThatTheUserAllowsReachesTheEngine) {
+    EXPECT_THAT(engine_environment({{"DOCKER_MIN_API_VERSION", "1.24"}}, drafted(), settings),
+                Contains("DOCKER_MIN_API_VERSION=1.24"));
+    choose(R"({"min-api-version": "1.24"})");
+    EXPECT_EQ(daemon_config(drafted(), settings, choices).file.at("min-api-version"), "1.24");
+}
+
 TEST_F(DaemonConfigTest, F1_ContainerVariableTurnsInnerAppArmorOff) {
     host.security.apparmor = true;
     EXPECT_THAT(engine_environment({}, drafted(), settings), Contains("container=docker"));

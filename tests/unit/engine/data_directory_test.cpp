@@ -88,7 +88,7 @@ TEST_F(DataDirectoryTest, PoolNeverDiscardsASlotInUse) {
     EXPECT_THAT(b->discarded, IsEmpty());
 }
 
-TEST_F(DataDirectoryTest, E1_E2_StalePidFilesAndSocketsAreRemoved) {
+TEST_F(DataDirectoryTest, E1_E2_E4_StalePidFilesAndSocketsAreRemoved) {
     file("exec/containerd/containerd.pid", "1\n");
     file("exec/containerd/containerd.sock", "");
     file("exec/netns/abc", "");

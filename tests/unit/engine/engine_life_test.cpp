@@ -224,7 +224,7 @@ TEST_F(EngineTest, ACheckThatCannotBeForkedSaysNothingAboutTheEngine) {
     EXPECT_GT(pid_of("internal-engine-check"), 0);
 }
 
-TEST_F(EngineTest, ReloadWaitsUntilDockerdIsFullyUp) {
+TEST_F(EngineTest, E12_ReloadWaitsUntilDockerdIsFullyUp) {
     ASSERT_TRUE(engine->listen());
     engine->start();
     says_ready("containerd");

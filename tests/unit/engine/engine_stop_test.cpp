@@ -4,7 +4,7 @@
 namespace supervisor::engine {
 namespace {
 
-TEST_F(EngineTest, StopsContainersThenDockerdThenContainerd) {
+TEST_F(EngineTest, E8_E9_StopsContainersThenDockerdThenContainerd) {
     bring_up();
     const pid_t dockerd = pid_of("dockerd");
     const pid_t containerd = pid_of("containerd");

@@ -1,4 +1,8 @@
 // Named after the catalogue: D network.
+#include <algorithm>
+#include <cerrno>
+
+#include "engine/environment.hpp"
 #include "plan_fixture.hpp"
 
 namespace supervisor::engine {
@@ -144,6 +148,79 @@ TEST_F(NetworkPlan, WithoutABridgeOnRequestItStillStarts) {
     EXPECT_THAT(plan, Suits());
     EXPECT_THAT(plan, Warns("host network or none"));
     EXPECT_FALSE(plan.network.addresses);
+}
+
+TEST_F(NetworkPlan, D7_NoRawTableTurnsItsRulesOffOnEnginesThatWantThem) {
+    struct Case {
+        EngineVersion version;
+        bool legacy;
+        int nft_error;
+        int legacy_error;
+        bool without;
+    };
+    const Case cases[] = {{{28, 5, 2}, false, 0, 0, false},      {{28, 5, 2}, false, ENOENT, 0, true},
+                          {{28, 5, 2}, false, 0, ENOENT, false}, {{29, 7, 2}, true, 0, ENOENT, true},
+                          {{29, 7, 2}, true, ENOENT, 0, false},  {{27, 5, 1}, false, ENOENT, ENOENT, false}};
+    for (const auto& [version, legacy, nft_error, legacy_error, without] : cases) {
+        engine.version = version;
+        host.network.netfilter.legacy_tables = legacy;
+        host.network.netfilter.raw4_error = nft_error;
+        host.network.netfilter.legacy_raw4_error = legacy_error;
+        const auto plan = drafted();
+        EXPECT_THAT(plan, Suits());
+        EXPECT_EQ(plan.network.without_raw, without) << version.text() << legacy << nft_error << legacy_error;
+        const auto environment = engine_environment({}, plan, settings);
+        EXPECT_EQ(std::count(environment.begin(), environment.end(), "DOCKER_INSECURE_NO_IPTABLES_RAW=1"),
+                  without);
+        EXPECT_EQ(all_text(plan).find("neighbours on the outer network") != std::string::npos, without);
+    }
+}
+
+TEST_F(NetworkPlan, D9_BridgeFilterIsOnlyMissedWhereASettingNeedsIt) {
+    EXPECT_EQ(all_text(drafted()).find("br_netfilter"), std::string::npos);
+    lose(sys::kCapSysModule);
+    for (const char* setting : {"userland-proxy", "icc"}) {
+        choose("{\"" + std::string(setting) + "\": false}");
+        host.network.bridge_filter = true;
+        EXPECT_THAT(drafted(), Suits());
+        host.network.bridge_filter = false;
+        // 26.1 goes on by itself only where it sees that it is in a container.
+        host.docker_marker = false;
+        EXPECT_THAT(drafted(),
+                    FailsSaying("\"" + std::string(setting) + "\" is off in /etc/docker/daemon.json"));
+        EXPECT_THAT(drafted(), FailsSaying("modprobe br_netfilter"));
+        host.docker_marker = true;
+        EXPECT_THAT(drafted(), Suits());
+        EXPECT_THAT(drafted(), Warns("no br_netfilter"));
+    }
+}
+
+TEST_F(NetworkPlan, D9_LaterEnginesAreToldToDoWithoutIt) {
+    choose(R"({"icc": false})");
+    engine.version = {28, 5, 2};
+    const auto plan = drafted();
+    EXPECT_THAT(plan, Warns("not kept apart"));
+    EXPECT_THAT(engine_environment({}, plan, settings),
+                ::testing::Contains("DOCKER_IGNORE_BR_NETFILTER_ERROR=1"));
+}
+
+TEST_F(NetworkPlan, F7_AnApiForEverybodyIsWarnedOf) {
+    struct Case {
+        const char* arguments;
+        bool warned;
+    };
+    const Case cases[] = {{"--host=tcp://localhost:2375", false}, {"--host=tcp://127.0.0.1:2375", false},
+                          {"--host=tcp://[::1]:2375", false},     {"--host=unix:///run/other.sock", false},
+                          {"--host=tcp://0.0.0.0:2375", true},    {"--host=tcp://:2375", true},
+                          {"--host=tcp://10.1.2.3:2375", true}};
+    for (const auto& [arguments, warned] : cases) {
+        choose("", {arguments});
+        const auto plan = drafted();
+        EXPECT_THAT(plan, Suits());
+        EXPECT_EQ(all_text(plan).find("owns the engine") != std::string::npos, warned) << arguments;
+        choose("", {arguments, "--tlsverify"});
+        EXPECT_EQ(all_text(drafted()).find("owns the engine"), std::string::npos) << arguments;
+    }
 }
 
 TEST_F(NetworkPlan, D8_NoIp6tablesWithoutIpv6) {

@@ -53,6 +53,26 @@ TEST_F(RightsPlan, E11_DaemonsAreProtectedFromTheOomKillerWhereThatIsAllowed) {
     EXPECT_THAT(plan, Warns("OOM killer"));
 }
 
+TEST_F(RightsPlan, E10_OpenFilesAreBoundedAsSystemdDoes) {
+    // Unbounded, programs that close every descriptor they could have take minutes.
+    EXPECT_EQ(drafted().open_files.soft, 1024U);
+    EXPECT_EQ(drafted().open_files.hard, 524288U);
+}
+
+TEST_F(RightsPlan, A19_SmallRunIsWarnedOf) {
+    struct Case {
+        std::uint64_t size;
+        bool warned;
+    };
+    const Case cases[] = {{0, false}, {1U << 20U, true}, {8U << 20U, true}, {64U << 20U, false}};
+    for (const auto& [size, warned] : cases) {
+        host.run_size = size;
+        const auto plan = drafted();
+        EXPECT_THAT(plan, Suits());
+        EXPECT_EQ(all_text(plan).find("emptyDir at /run") != std::string::npos, warned) << size;
+    }
+}
+
 TEST_F(RightsPlan, F1_SecurityfsIsMountedAndInnerProfilesAreOffUnderAppArmor) {
     host.security.apparmor = host.security.securityfs_directory = true;
     host.security.apparmor_profile = "unconfined";

@@ -1,4 +1,6 @@
 // Named after the catalogue of ways in which an inner engine's storage fails: A1 … A17.
+#include <algorithm>
+
 #include "plan_fixture.hpp"
 
 namespace supervisor::engine {
@@ -51,6 +53,68 @@ TEST_F(StoragePlan, A2_ImageStoreIsTurnedOffWhereOverlayCannotBeMounted) {
     EXPECT_FALSE(plan.storage.image_store);
     EXPECT_FALSE(
         daemon_config(plan, settings, choices).file.at("features").at("containerd-snapshotter").as_bool());
+}
+
+TEST_F(StoragePlan, A2_TheDefaultThatIsTurnedOffIsToldOnceWithTheCause) {
+    engine.version = {29, 7, 2};
+    refuse_overlay();
+    for (const bool fuse : {true, false}) {
+        if (fuse)
+            host.programs["fuse-overlayfs"] = "/usr/bin/fuse-overlayfs";
+        else
+            host.programs.erase("fuse-overlayfs");
+        const auto plan = drafted();
+        EXPECT_THAT(plan, Suits());
+        EXPECT_EQ(plan.storage.driver, fuse ? "fuse-overlayfs" : "vfs");
+        EXPECT_THAT(plan,
+                    Warns("image store, the default of Docker 29.7.2, is turned off: on /var/lib/docker"));
+        const auto told =
+            std::count_if(plan.decisions.begin(), plan.decisions.end(), [](const Decision& decision) {
+                return decision.reason.find("image store") != std::string::npos;
+            });
+        EXPECT_EQ(told, 1);
+    }
+}
+
+TEST_F(StoragePlan, A2_EnginesThatDoNotDefaultToTheStoreSayNothingOfIt) {
+    refuse_overlay();
+    EXPECT_EQ(all_text(drafted()).find("image store"), std::string::npos);
+}
+
+TEST_F(StoragePlan, A2_TheStoreIsKeptWhereOverlayWorksAndOffWhenTheUserSaysSo) {
+    engine.version = {29, 7, 2};
+    for (const char* type : {"ext4", "xfs", "btrfs", "tmpfs"}) {
+        host.storage.type = type;
+        EXPECT_TRUE(drafted().storage.image_store) << type;
+    }
+    choose(R"({"features": {"containerd-snapshotter": false}})");
+    const auto plan = drafted();
+    EXPECT_EQ(plan.storage.driver, "overlay2");
+    EXPECT_EQ(all_text(plan).find("turned off"), std::string::npos);
+}
+
+TEST_F(StoragePlan, A2_WhoeverAsksForTheStoreOnEngine29IsNamedWhereItCannotWork) {
+    engine.version = {29, 7, 2};
+    refuse_overlay();
+    choose(R"({"features": {"containerd-snapshotter": true}})");
+    EXPECT_THAT(drafted(), FailsSaying("asked for by /etc/docker/daemon.json, but on /var/lib/docker"));
+    choose("", {"--feature=containerd-snapshotter=true"});
+    EXPECT_THAT(drafted(), FailsSaying("asked for by DOCKERD_ADDITIONAL_ARGS, but"));
+    choose(R"({"storage-driver": "overlayfs"})");
+    EXPECT_THAT(drafted(), FailsSaying("overlayfs is asked for by /etc/docker/daemon.json, but"));
+}
+
+TEST_F(StoragePlan, A3_ContainerdsLayersLieInTheDataDirectoryThatWasProbed) {
+    EXPECT_TRUE(engine_paths(settings).containerd_root.starts_with(settings.data_root + "/"));
+}
+
+TEST_F(StoragePlan, A4_GraphDriverAndImageStoreAtOnceIsAContradictionThatNamesBoth) {
+    choose(R"({"features": {"containerd-snapshotter": true}})");
+    settings.storage_driver = "overlay2";
+    EXPECT_THAT(drafted(), FailsSaying("DOCKER_DRIVER asks for overlay2, which is a graph driver, and "
+                                       "/etc/docker/daemon.json for containerd's image store"));
+    settings.storage_driver = "overlayfs";
+    EXPECT_THAT(drafted(), Suits());
 }
 
 TEST_F(StoragePlan, A2_ImageStoreThatIsAskedForIsRefusedWhereOverlayCannotBeMounted) {
@@ -109,6 +173,28 @@ TEST_F(StoragePlan, A12_MissingFuseDeviceIsMadeWhereThatIsAllowed) {
     EXPECT_THAT(plan, Warns("--device /dev/fuse"));
 }
 
+TEST_F(StoragePlan, A13_FuseOverlayfsIsNotStackedOnItself) {
+    refuse_overlay();
+    host.storage.type = "fuse.fuse-overlayfs";
+    host.programs["fuse-overlayfs"] = "/usr/bin/fuse-overlayfs";
+    const auto plan = drafted();
+    EXPECT_EQ(plan.storage.driver, "vfs");
+    EXPECT_THAT(plan, Warns("it does not work on fuse.fuse-overlayfs"));
+    settings.storage_driver = "fuse-overlayfs";
+    EXPECT_THAT(drafted(), FailsSaying("it does not work on fuse.fuse-overlayfs"));
+}
+
+TEST_F(StoragePlan, A14_FileSystemsOfTheOutsideCarryNoLayers) {
+    refuse_overlay();
+    host.programs["fuse-overlayfs"] = "/usr/bin/fuse-overlayfs";
+    for (const char* type : {"9p", "virtiofs", "drvfs", "cifs", "nfs", "fuse.grpcfuse"}) {
+        host.storage.type = type;
+        const auto plan = drafted();
+        EXPECT_EQ(plan.storage.driver, "vfs") << type;
+        EXPECT_THAT(plan, Warns("it does not work on " + std::string(type)));
+    }
+}
+
 TEST_F(StoragePlan, A15_ZfsNeedsItsProgram) {
     refuse_overlay();
     host.storage.type = "zfs";
@@ -123,6 +209,25 @@ TEST_F(StoragePlan, A17_PriorImagesOfAGraphDriverStayVisibleOnEngine29) {
     const auto plan = drafted();
     EXPECT_EQ(plan.storage.driver, "overlay2");
     EXPECT_FALSE(plan.storage.image_store);
+}
+
+TEST_F(StoragePlan, A17_ImagesOfTheStoreThatAGraphDriverDoesNotSeeAreNamed) {
+    engine.prior_image_store = true;
+    EXPECT_THAT(drafted(),
+                Warns("images that containerd's image store left in /var/lib/docker stay on the disk"));
+    engine.version = {29, 7, 2};
+    EXPECT_EQ(all_text(drafted()).find("not visible"), std::string::npos);
+    choose(R"({"features": {"containerd-snapshotter": true}})");
+    engine.prior_drivers = {"overlay2"};
+    EXPECT_THAT(drafted(), Warns("images that overlay2 left"));
+}
+
+TEST_F(StoragePlan, A18_OverlayWhoseDeletionsCannotBeReadBackIsNotTaken) {
+    engine.version = {29, 0, 0};
+    host.storage.overlay = {host::OverlayStage::Whiteout, EINVAL};
+    const auto plan = drafted();
+    EXPECT_FALSE(plan.storage.image_store);
+    EXPECT_EQ(plan.storage.driver, "vfs");
 }
 
 TEST_F(StoragePlan, PriorDriverThatCannotWorkHereIsExplained) {

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -80,7 +83,9 @@ TEST_F(CgroupFactsTest, Version1MountShowsOnlyOurPart) {
     EXPECT_EQ(found.hierarchies[0].own_directory, "/sys/fs/cgroup/memory");
     EXPECT_TRUE(found.hierarchies[1].read_only);
     EXPECT_TRUE(found.read_only);
-    EXPECT_THAT(found.unmounted, ElementsAre("name=systemd"));
+    ASSERT_EQ(found.unmounted.size(), 1U);
+    EXPECT_EQ(found.unmounted[0].controllers, "name=systemd");
+    EXPECT_EQ(found.unmounted[0].own_path, "/docker/abc");
     EXPECT_TRUE(found.has_controller("cpuacct"));
 }
 
@@ -97,6 +102,39 @@ TEST_F(CgroupFactsTest, B8_Version1PathThatDoesNotMatchTheMountFallsBackToTheMou
     const auto found = facts("31 30 0:27 /kubepods/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
                              "3:memory:/docker/abc\n");
     EXPECT_EQ(found.hierarchies[0].own_directory, "/sys/fs/cgroup/memory");
+}
+
+TEST_F(CgroupFactsTest, B7_HierarchyWithoutAGroupOfOursIsKnownByItsReleaseAgent) {
+    const char* mounts =
+        "31 30 0:27 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+        "32 30 0:28 / /sys/fs/cgroup/misc rw - cgroup cgroup rw,misc\n";
+    const char* memberships = "3:memory:/docker/abc\n2:misc:/\n";
+    file("/sys/fs/cgroup/misc/release_agent", "");
+    file("/sys/fs/cgroup/memory/notify_on_release", "");
+    const auto found = facts(mounts, memberships);
+    ASSERT_EQ(found.hierarchies.size(), 2U);
+    EXPECT_FALSE(found.hierarchies[0].unscoped);
+    EXPECT_TRUE(found.hierarchies[1].unscoped);
+    // Where every hierarchy is the machine's own, there is no better place.
+    file("/sys/fs/cgroup/memory/release_agent", "");
+    for (const auto& hierarchy : facts(mounts, memberships).hierarchies) EXPECT_FALSE(hierarchy.unscoped);
+}
+
+TEST_F(CgroupFactsTest, C4_GroupThatIsNotOursToWriteIsForeign) {
+    file("/sys/fs/cgroup/cgroup.type", "domain\n");
+    const char* mounts = "31 22 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n";
+    EXPECT_FALSE(facts(mounts, "0::/\n").foreign);
+    // As root everything can be written: asked as nobody.
+    ASSERT_EQ(::chmod(root.c_str(), 0755), 0);
+    ASSERT_EQ(::chmod((root + "/sys/fs/cgroup").c_str(), 0555), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) ::_exit(2);
+        ::_exit(facts(mounts, "0::/\n").foreign ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(CgroupFactsTest, NothingMountedIsNone) {

@@ -140,6 +140,19 @@ TEST_F(RealVersion1, MemoryLimitIsSet) {
     EXPECT_TRUE((*manager)->remove(Milliseconds(2000)));
 }
 
+TEST_F(RealVersion1, WhatAGreedyGroupHasBeyondItsSoftLimitIsTakenFirst) {
+    layout.groups[2].limits.memory_soft = 48U << 20U;
+    auto manager = CgroupManager::create(layout);
+    ASSERT_TRUE(manager) << manager.error().message();
+    EXPECT_THAT((*manager)->warnings(), ::testing::IsEmpty());
+    for (const auto& directory : (*manager)->directories("containers")) {
+        const auto file = directory + "/memory.soft_limit_in_bytes";
+        if (!sys::exists(file)) continue;
+        EXPECT_EQ(sys::read_file_or(file), std::to_string(48U << 20U) + "\n");
+    }
+    EXPECT_TRUE((*manager)->remove(Milliseconds(2000)));
+}
+
 // Version 2's own files, on the unified tree that a hybrid machine also has (without controllers), or on v2.
 struct RealVersion2 : ::testing::Test {
     void SetUp() override {
@@ -283,6 +296,12 @@ TEST(OomVictimTest, ThePathBeginsWithOurGroup) {
     EXPECT_EQ(path_from("/docker/x/engine/containers/1", "engine/containers"), "engine/containers/1");
     EXPECT_EQ(path_from("/docker/x/agent", "agent"), "agent");
     EXPECT_EQ(path_from("/docker/x/agents", "agent"), "");
+}
+
+TEST(GroupError, B12_NoRoomForMoreNamesWhatFillsIt) {
+    EXPECT_THAT(group_error(ENOSPC, "/sys/fs/cgroup/memory/engine").message(),
+                ::testing::HasSubstr("groups without processes"));
+    EXPECT_THAT(group_error(EACCES, "/g").message(), ::testing::Not(::testing::HasSubstr("room")));
 }
 
 }  // namespace

@@ -80,6 +80,17 @@ TEST(OverlayProbeTest, SaysWhereItEnded) {
     EXPECT_THAT(describe({OverlayStage::Mount, ENODEV}), ::testing::HasSubstr("no overlay file system"));
 }
 
+TEST(MachineFactsTest, ReleasesAreComparedByTheirNumbers) {
+    MachineFacts machine;
+    EXPECT_TRUE(machine.kernel_at_least(4, 15)) << "what cannot be read is not held against it";
+    machine.kernel = "4.14.336-253.554.amzn2";
+    EXPECT_TRUE(machine.kernel_at_least(4, 14));
+    EXPECT_FALSE(machine.kernel_at_least(4, 15));
+    EXPECT_FALSE(machine.kernel_at_least(5, 2));
+    machine.kernel = "6.18-rc1";
+    EXPECT_TRUE(machine.kernel_at_least(5, 2));
+}
+
 TEST(FilesystemName, KnowsMagicsAndPrintsOthers) {
     EXPECT_EQ(filesystem_name(0x58465342), "xfs");
     EXPECT_EQ(filesystem_name(0x12345), "0x12345");

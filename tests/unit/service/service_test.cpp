@@ -166,6 +166,28 @@ TEST_F(ServiceTest, TheLadderCanGoToTheWholeProcessGroup) {
     EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{-process, SIGTERM}}));
 }
 
+TEST_F(ServiceTest, ADeathTakesTheRestOfItsGroupAlongWhereThatIsAsked) {
+    make({.stop_ladder = {{SIGTERM, ms(1000)}}, .kill_group_after_death = true});
+    service->start();
+    const pid_t first = pid();
+    processes.exits(first, 1);
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{-first, SIGKILL}}));
+    advance(60'000);
+    processes.signals.clear();
+    const pid_t second = pid();
+    service->stop(Deadline::after(*clock, ms(5'000)));
+    processes.exits(second, 0);
+    EXPECT_EQ(processes.signals, (std::vector<std::pair<pid_t, int>>{{second, SIGTERM}}))
+        << "what was asked to end may leave children that are about to end, too";
+}
+
+TEST_F(ServiceTest, ADeathLeavesItsGroupAloneOtherwise) {
+    make({});
+    service->start();
+    processes.exits(pid(), 1);
+    EXPECT_TRUE(processes.signals.empty());
+}
+
 TEST_F(ServiceTest, AStopBeforeTheFirstStartChangesNothing) {
     make({});
     service->stop(Deadline::after(*clock, ms(100)));
