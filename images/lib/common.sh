@@ -140,7 +140,7 @@ run_mmdebstrap() { # IMAGE SUITE ARCHITECTURE TAR; uses options and sources
     [ "${snapshot-no}" = no ] || options+=(--aptopt='Acquire::Check-Valid-Until "false"')
     [ -z "${sources[*]}" ] && sources=()
     # shellcheck disable=SC2016
-    mmdebstrap --format=tar --variant=minbase --include=apt,ca-certificates "--architectures=$3" "${options[@]}" \
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1577836800} mmdebstrap --format=tar --variant=minbase --include=apt,ca-certificates "--architectures=$3" "${options[@]}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
