@@ -11,8 +11,6 @@
 #include "broker/policy.hpp"
 #include "cli/job_identity.hpp"
 #include "sys/files.hpp"
-#include "sys/fs_identity.hpp"
-#include "sys/resolve_path.hpp"
 #include "sys/unix_socket.hpp"
 
 namespace supervisor::cli {
@@ -27,6 +25,8 @@ constexpr Milliseconds kJobCleanupBudget{60'000};
 constexpr Milliseconds kEndReserve{200};
 constexpr Milliseconds kAskInterval{10'000};
 constexpr int kUnansweredAllowed = 2;
+// Helpers that follow paths at one time.
+constexpr int kMostPaths = 16;
 
 const proc::BackoffPolicy kRestart{Milliseconds(0), Milliseconds(5'000), 10, Milliseconds(60'000),
                                    Milliseconds(60'000)};
@@ -189,14 +189,42 @@ void BrokerService::answer_job(const broker::protocol::Message& question) {
     send(answer);
 }
 
-// As the agent's user: what that one cannot reach is nothing that a job may hand on.
+// By a helper with the agent's identity: what that one cannot reach is nothing that a job may hand on, and a
+// file system that does not answer holds up nobody else.
 void BrokerService::answer_path(const broker::protocol::Message& question) {
-    auto answer = broker::protocol::make(broker::protocol::Kind::Path, question.serial);
-    const auto identity = sys::FsIdentity::take(context_.account.user, context_.account.group);
-    const auto resolved = sys::resolve_path(broker::protocol::get(question.path));
-    if (identity && resolved && resolved->path.size() < broker::protocol::kPathBytes) {
-        broker::protocol::put(answer.path, resolved->path);
-        answer.pid = resolved->exists ? 1 : 0;
+    const auto serial = question.serial;
+    auto line = std::make_shared<std::string>();
+    service::Output output;
+    output.result = [line](std::string_view said) { *line = said; };
+    const auto started =
+        paths_under_way_ < kMostPaths
+            ? context_.processes.start(resolver_plan(broker::protocol::get(question.path)), output,
+                                       [this, serial, line](const proc::ExitStatus& status) {
+                                           --paths_under_way_;
+                                           send_path(serial, status.success() ? *line : "");
+                                       })
+            : Result<pid_t>(fail("too many paths at once"));
+    if (!started) return send_path(serial, "");
+    ++paths_under_way_;
+}
+
+proc::ChildPlan BrokerService::resolver_plan(const std::string& path) const {
+    proc::ChildPlan plan;
+    plan.name = "internal-resolve-path";
+    plan.executable = "/proc/self/exe";
+    plan.arguments = {"gocd-supervisor", plan.name, path};
+    plan.identity = proc::Identity{context_.account.user, context_.account.group, {}};
+    plan.capabilities = proc::Capabilities::None;
+    plan.no_new_privileges = true;
+    return plan;
+}
+
+// `line` is the helper's: "1 PATH", "0 PATH" where it does not exist, or nothing.
+void BrokerService::send_path(std::uint32_t serial, std::string_view line) {
+    auto answer = broker::protocol::make(broker::protocol::Kind::Path, serial);
+    if (line.size() > 2 && line.size() - 2 < broker::protocol::kPathBytes) {
+        broker::protocol::put(answer.path, std::string(line.substr(2)));
+        answer.pid = line.front() == '1' ? 1 : 0;
     }
     send(answer);
 }

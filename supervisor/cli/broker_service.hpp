@@ -50,12 +50,15 @@ class BrokerService {
     void received(const broker::protocol::Message& message);
     void answer_job(const broker::protocol::Message& question);
     void answer_path(const broker::protocol::Message& question);
+    proc::ChildPlan resolver_plan(const std::string& path) const;
+    void send_path(std::uint32_t serial, std::string_view line);
     void send(const broker::protocol::Message& message);
     void changed(service::State state);
     void end_process();
     void ask_counts();
 
     DockerSideContext& context_;
+    int paths_under_way_ = 0;
     BrokerPlace place_;
     std::string policy_text_;
     std::string incarnation_;

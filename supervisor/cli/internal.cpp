@@ -11,6 +11,7 @@
 #include "cli/metrics.hpp"
 #include "proc/seccomp.hpp"
 #include "sys/files.hpp"
+#include "sys/resolve_path.hpp"
 
 namespace supervisor::cli {
 namespace {
@@ -72,6 +73,17 @@ int run_broker(const std::vector<std::string>& words) {
     return broker::run(std::move(*config));
 }
 
+// internal-resolve-path PATH: "1 " and where it leads, "0 " if nothing is there yet.
+int resolve_path(const std::vector<std::string>& words) {
+    constexpr unsigned kPatience = 5;  // seconds; SIGALRM ends it
+    ::alarm(kPatience);
+    const auto resolved = sys::resolve_path(words.at(1));
+    // The answer is a line: a name with a line break in it cannot be told.
+    if (!resolved || resolved->path.find('\n') != std::string::npos) return 1;
+    say((resolved->exists ? "1 " : "0 ") + resolved->path);
+    return 0;
+}
+
 struct Entry {
     std::string_view name;
     std::size_t least_words;
@@ -83,7 +95,7 @@ constexpr Entry kEntries[] = {
     {"internal-engine-prune", 4, engine_prune}, {"internal-job-baseline", 2, job_baseline},
     {"internal-job-cleanup", 3, job_cleanup},   {"internal-broker", 2, run_broker},
     {"internal-metrics", 3, serve_metrics},     {"internal-remove-data", 2, remove_data},
-    {"internal-agent-check", 3, agent_check},
+    {"internal-agent-check", 3, agent_check},   {"internal-resolve-path", 2, resolve_path},
 };
 
 }  // namespace
