@@ -119,15 +119,15 @@ make_base() { # IMAGE, such as debian:trixie-slim; ARCHITECTURE
         die $kFailed "docker import of $tar failed: $(tail -1 "$cache/base/log")"
 }
 
-# Sets sources. Debian's mmdebstrap knows no mirror of Ubuntu.
+# Adds to sources and options. Debian's mmdebstrap knows neither a mirror of Ubuntu nor its keys.
 ubuntu_sources() { # SUITE ARCHITECTURE
-    local url=$mirror part
+    local url=$mirror part keys=/usr/share/keyrings/ubuntu-archive-keyring.gpg
     [ "$2" = amd64 ] || url=${url:-http://ports.ubuntu.com/ubuntu-ports}
     for part in "" -updates -security; do
         sources+=("deb ${url:-http://archive.ubuntu.com/ubuntu} $1$part main universe")
     done
-    [ -e /usr/share/keyrings/ubuntu-archive-keyring.gpg ] || [ -e /etc/apt/trusted.gpg.d/ubuntu-keyring-2018-archive.gpg ] ||
-        die $kMissingInput "the base image $base cannot be pulled; making it needs Ubuntu's keys: put its ubuntu-archive-keyring.gpg into /usr/share/keyrings"
+    [ -e $keys ] || die $kMissingInput "the base image $base cannot be pulled; making it needs Ubuntu's keys: $keys, of its package ubuntu-keyring"
+    options+=("--keyring=$keys")
 }
 
 run_mmdebstrap() { # IMAGE SUITE ARCHITECTURE TAR; uses options and sources
@@ -140,7 +140,7 @@ run_mmdebstrap() { # IMAGE SUITE ARCHITECTURE TAR; uses options and sources
     [ "${snapshot-no}" = no ] || options+=(--aptopt='Acquire::Check-Valid-Until "false"')
     [ -z "${sources[*]}" ] && sources=()
     # shellcheck disable=SC2016
-    mmdebstrap --format=tar --variant=minbase --include=ca-certificates "--architectures=$3" "${options[@]}" \
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1577836800} mmdebstrap --format=tar --variant=minbase --include=apt,ca-certificates "--architectures=$3" "${options[@]}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \

@@ -12,7 +12,7 @@ import tarfile
 def layers(archive):
     manifest = json.load(archive.extractfile("manifest.json"))[0]
     config = json.load(archive.extractfile(manifest["Config"]))
-    made_by = [step["created_by"] for step in config["history"] if not step.get("empty_layer")]
+    made_by = [step.get("created_by", "") for step in config["history"] if not step.get("empty_layer")]
     return list(zip(config["rootfs"]["diff_ids"], manifest["Layers"], made_by))
 
 

@@ -79,12 +79,5 @@ TEST_F(Mirror, ThatExpiredIsNamedAndTakenAsASnapshot) {
     EXPECT_TRUE(installed.ok()) << installed.text();
 }
 
-TEST_F(Mirror, ThatDoesNotAnswerIsTheCause) {
-    const auto refused = install("http://127.0.0.1:1/debian");
-    EXPECT_EQ(refused.status, 1) << refused.text();
-    EXPECT_THAT(lines(refused.err).back(),
-                HasSubstr("install: E: Failed to fetch http://127.0.0.1:1/debian/"));
-}
-
 }  // namespace
 }  // namespace e2e
