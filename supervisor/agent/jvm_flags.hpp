@@ -52,9 +52,10 @@ struct AotVerdict {
 // does not look at them when it maps a cache.
 AotVerdict aot_fits(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
                     std::string_view jre);
-// And only for the jar that it was trained with: the JVM takes a linked class from the cache without a look
-// at the jar, so that after an upgrade of the server the old agent would run (seen with JDK 25). `sum` is
-// that of the cache's contents now: a JVM that maps a damaged cache aborts.
+// And only for the jar that it was trained with: a JVM may take a linked class from the cache without a look
+// at the jar, so that after an upgrade of the server the old agent would run (seen with a Temurin 25); others
+// compare its size and print errors (seen with Debian's). `sum` is that of the cache's contents now: a JVM
+// that maps a damaged cache aborts.
 AotVerdict judge_aot(const std::optional<AotCache>& cache, const std::vector<std::string>& flags,
                      std::string_view jre, std::string_view jar, std::string_view sum);
 
