@@ -125,7 +125,8 @@ void Service::kill_now() {
 
 void Service::died(const proc::ExitStatus& status) {
     const pid_t pid = std::exchange(snapshot_.pid, -1);
-    if (spec_.kill_group_after_death && snapshot_.state != State::Stopping) processes_.kill_rest_of_group(pid);
+    if (spec_.kill_group_after_death && snapshot_.state != State::Stopping)
+        processes_.kill_rest_of_group(pid);
     snapshot_.last_exit = status.text();
     last_status_ = status;
     timer_.cancel();
