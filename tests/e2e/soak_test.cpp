@@ -94,7 +94,7 @@ TEST_P(RandomKills, AreSurvivedWithEverythingThatRuns) {
     const unsigned seed = static_cast<unsigned>(repetitions("E2E_SEED", std::random_device()() >> 1U, 0));
     std::cout << "E2E_SEED=" << seed << "\n";
     std::mt19937 random(seed);
-    int left = repetitions("E2E_RANDOM_KILLS", kKillsInALife, 50);
+    int left = repetitions("E2E_RANDOM_KILLS", 3, 50);
     for (; left > 0 && !HasFailure(); left -= kKillsInALife)
         live_through(std::min(left, kKillsInALife), random);
     EXPECT_THAT(settled(before), IsEmpty());
@@ -115,7 +115,7 @@ TEST_F(Soak, TermAtAnyInstantOfTheStartIsAnOrderedStop) {
     constexpr int kInstants = 100;
     constexpr int kStep = 20;  // milliseconds
     const HostSnapshot before = HostSnapshot::take();
-    const int starts = std::min(repetitions("E2E_TERM_STARTS", 8, kInstants), kInstants);
+    const int starts = std::min(repetitions("E2E_TERM_STARTS", 6, kInstants), kInstants);
     for (int i = 1; i <= starts; ++i) {
         const int instant = kStep * (i * kInstants / starts);
         const std::string seconds_text =
@@ -137,7 +137,7 @@ TEST_F(Soak, TermAtAnyInstantOfTheStartIsAnOrderedStop) {
 
 TEST_F(Soak, StartingAndStoppingInARowLeavesTheHostAsItWas) {
     const HostSnapshot before = HostSnapshot::take();
-    const int cycles = repetitions("E2E_CYCLES", 10, 200);
+    const int cycles = repetitions("E2E_CYCLES", 6, 200);
     std::vector<Size> sizes;
     {
         const test_support::Volume data("data");
