@@ -46,10 +46,7 @@ Supervisor::~Supervisor() = default;
 int Supervisor::run() noexcept {
     try {
         if (auto ready = set_up(); !ready) {
-            log::error(kComponent, ready.error().error.message());
-            if (docker_) docker_->clean_up();
-            if (status_) status_->remove();
-            log::drain(1'000);
+            take_back(ready.error().error.message());
             return ready.error().exit_code;
         }
         run_loop();
@@ -59,13 +56,18 @@ int Supervisor::run() noexcept {
     return exit_status_.value_or(kExitInternal);
 }
 
-// set_up or the last steps threw: there is no order left to keep, but what was made is still taken away.
+// Says why, and takes away what was made.
+void Supervisor::take_back(const std::string& why) {
+    log::error(kComponent, why);
+    if (docker_) docker_->clean_up();
+    if (status_) status_->remove();
+    log::drain(1'000);
+}
+
+// set_up or the last steps threw: there is no order left to keep.
 void Supervisor::give_up(const char* what) noexcept {
     try {
-        log::error(kComponent, std::string("unexpected exception: ") + what);
-        if (docker_) docker_->clean_up();
-        if (status_) status_->remove();
-        log::drain(1'000);
+        take_back(std::string("unexpected exception: ") + what);
     } catch (const std::exception&) {
         (void)!::write(STDERR_FILENO, kNoMemory.data(), kNoMemory.size());
     }

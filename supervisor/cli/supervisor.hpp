@@ -44,6 +44,7 @@ class Supervisor {
     void on_signal(const loop::Signal& signal);
     void reap();
     void run_loop();
+    void take_back(const std::string& why);
     void give_up(const char* what) noexcept;
     void refill_memory_reserve();
     void request_stop(const std::string& reason, int status);

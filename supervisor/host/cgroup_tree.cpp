@@ -98,8 +98,7 @@ Error group_error(int error, const std::string& path) {
     if (error != ENOSPC) return described;
     return std::move(described).advice(
         "the kernel has room for no more: groups without processes that somebody left on the host are to be "
-        "removed, "
-        "or cgroup.max.descendants above us is to be raised");
+        "removed, or cgroup.max.descendants above us is to be raised");
 }
 
 }  // namespace supervisor::host
