@@ -43,6 +43,7 @@ std::string_view trim(std::string_view text) {
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> parts;
+    parts.reserve(1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), separator)));
     for (;;) {
         const auto at = text.find(separator);
         parts.push_back(text.substr(0, at));
@@ -76,9 +77,50 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
     return out;
 }
 
+namespace {
+
+// Bytes that are compared at once.
+using Block = unsigned char __attribute__((vector_size(16)));
+constexpr std::size_t kStep = 2 * sizeof(Block);
+
+Block filled_with(char c) {
+    return Block{} + static_cast<unsigned char>(c);
+}
+
+// Where `bytes` equal `wanted`.
+Block equal(const char* bytes, const Block& wanted) {
+    Block block;
+    std::memcpy(&block, bytes, sizeof block);
+    return block == wanted;
+}
+
+bool any(const Block& block) {
+    std::uint64_t words[2];
+    std::memcpy(words, &block, sizeof block);
+    return (words[0] | words[1]) != 0;
+}
+
+}  // namespace
+
+// Compares the first and the last byte at many places at once, and the rest only where both fit: on what an
+// engine answers several times faster than memmem().
 std::size_t find_text(std::string_view text, std::string_view part) {
-    const auto* at = static_cast<const char*>(::memmem(text.data(), text.size(), part.data(), part.size()));
-    return at == nullptr ? std::string_view::npos : static_cast<std::size_t>(at - text.data());
+    if (part.empty()) return 0;
+    const auto reach = part.size() - 1;
+    const auto first = filled_with(part.front());
+    const auto last = filled_with(part.back());
+    std::size_t at = 0;
+    for (; at + reach + kStep <= text.size(); at += kStep) {
+        const char* begin = text.data() + at;
+        const char* end = begin + reach;
+        const auto fits = (equal(begin, first) & equal(end, last)) |
+                          (equal(begin + sizeof(Block), first) & equal(end + sizeof(Block), last));
+        if (!any(fits)) continue;
+        const auto found = text.substr(at, reach + kStep).find(part);
+        if (found != std::string_view::npos) return at + found;
+    }
+    const auto found = text.substr(at).find(part);
+    return found == std::string_view::npos ? found : at + found;
 }
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {

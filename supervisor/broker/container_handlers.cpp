@@ -45,7 +45,7 @@ bool name_matches(const NamePatterns& patterns, const json::object& container, c
 
 std::string show_list(Broker& broker, std::string body, const NamePatterns& patterns, std::size_t limit) {
     // Only binds and patterns need a look at the parts; names are hidden all through the text.
-    if (patterns.empty() && find_text(body, "\"bind\"") == std::string::npos) return body;
+    if (patterns.empty() && find_text(body, "bind\"") == std::string::npos) return body;
     auto parsed = parse_json(body);
     if (!parsed || !parsed->is_array()) return body;
     json::array out;

@@ -26,11 +26,15 @@ std::string error_body(std::string_view message) {
 }
 
 std::string Exchange::upstream_path(std::string_view path) const {
-    return "/v" + version + std::string(path) + query.text();
+    const auto parameters = query.text();
+    std::string out;
+    out.reserve(2 + version.size() + path.size() + parameters.size());
+    return out.append("/v").append(version).append(path).append(parameters);
 }
 
 Headers Exchange::passed_headers() const {
     Headers out;
+    out.reserve(head.headers.fields().size());
     for (const auto& field : head.headers.fields()) {
         if (passes(field.name)) out.add(field.name, field.value);
     }

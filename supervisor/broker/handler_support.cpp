@@ -63,12 +63,9 @@ void with_network(Broker& broker, const ExchangePtr& exchange, const std::string
 }
 
 void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply) {
-    Reply out;
-    out.status = reply.status;
-    if (const auto type = reply.headers.get("Content-Type"); !type.empty())
-        out.headers.add("Content-Type", type);
-    out.body = broker.names().shown(std::move(reply.body));
-    exchange->reply(std::move(out));
+    reply.headers.keep_only("Content-Type");
+    reply.body = broker.names().shown(std::move(reply.body));
+    exchange->reply(std::move(reply));
 }
 
 void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path, std::string body,

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/strings.hpp"
+#include "broker/byte_set.hpp"
 
 namespace supervisor::broker {
 namespace {
@@ -12,13 +13,10 @@ char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-bool is_token_char(char c) {
-    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return true;
-    return c == '-' || c == '_' || std::string_view("!#$%&'*+.^`|~").find(c) != std::string_view::npos;
-}
+constexpr ByteSet kTokenBytes("-_!#$%&'*+.^`|~", ByteSet::kLettersAndDigits);
 
 bool is_token(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return kTokenBytes.has(c); });
 }
 
 // Field values: visible characters, blanks, and bytes above 127, which nobody here interprets.
@@ -150,8 +148,8 @@ Result<> parse_connection_wishes(RequestHead& head) {
 }  // namespace
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                              [](char x, char y) { return x == y || lower(x) == lower(y); });
 }
 
 void Headers::set(std::string_view name, std::string_view value) {
@@ -162,6 +160,15 @@ void Headers::set(std::string_view name, std::string_view value) {
 void Headers::remove(std::string_view name) {
     std::erase_if(fields_,
                   [name](const HeaderField& field) { return equals_ignoring_case(field.name, name); });
+}
+
+void Headers::keep_only(std::string_view name) {
+    const auto kept = std::find_if(fields_.begin(), fields_.end(), [name](const HeaderField& field) {
+        return equals_ignoring_case(field.name, name);
+    });
+    if (kept == fields_.end()) return fields_.clear();
+    std::iter_swap(fields_.begin(), kept);
+    fields_.resize(1);
 }
 
 std::string_view Headers::get(std::string_view name) const {
@@ -201,6 +208,25 @@ HeadScan scan_head(std::string_view bytes) {
         line_start = newline + 1;
     }
     return {bytes.size() > kMaxHeadBytes ? HeadScan::State::Malformed : HeadScan::State::Incomplete};
+}
+
+HeadScan::State HeadReader::take(std::string_view& bytes) {
+    const auto before = pieces_.size();
+    if (before > 0) pieces_.append(bytes);
+    const auto scan = scan_head(before > 0 ? pieces_ : bytes);
+    if (scan.state == HeadScan::State::Complete) {
+        head_ = (before > 0 ? std::string_view(pieces_) : bytes).substr(0, scan.size);
+        bytes.remove_prefix(scan.size - before);
+    } else if (scan.state == HeadScan::State::Incomplete) {
+        if (before == 0) pieces_ = bytes;
+        bytes = {};
+    }
+    return scan.state;
+}
+
+void HeadReader::reset() {
+    pieces_.clear();
+    head_ = {};
 }
 
 Result<RequestHead> parse_request_head(std::string_view bytes) {

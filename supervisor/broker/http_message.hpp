@@ -27,6 +27,8 @@ class Headers {
     void reserve(std::size_t count) { fields_.reserve(count); }
     void set(std::string_view name, std::string_view value);
     void remove(std::string_view name);
+    // Removes every field but the first of that name.
+    void keep_only(std::string_view name);
     // First field of that name (any case), "" when there is none.
     std::string_view get(std::string_view name) const;
     bool has(std::string_view name) const { return count(name) > 0; }
@@ -74,6 +76,21 @@ struct HeadScan {
 };
 // Looks for the end of a head. A line that does not end in CR LF makes it Malformed at once.
 HeadScan scan_head(std::string_view bytes);
+
+// Puts a head together that may come in pieces; one that comes whole is not copied.
+class HeadReader {
+  public:
+    // Cuts off `bytes` what belongs to the head. Once that is Complete, head() has it: until reset(), and not
+    // longer than `bytes` lives.
+    HeadScan::State take(std::string_view& bytes);
+    std::string_view head() const { return head_; }
+    // For the next head.
+    void reset();
+
+  private:
+    std::string pieces_;
+    std::string_view head_;
+};
 
 // `head` is what scan_head measured. Stricter than the daemon: see the list in docs/broker.md.
 Result<RequestHead> parse_request_head(std::string_view head);

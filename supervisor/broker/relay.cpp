@@ -163,24 +163,16 @@ bool Relay::take(std::string_view bytes) {
 }
 
 bool Relay::take_head(std::string_view& bytes) {
-    const auto before = head_bytes_.size();
-    head_bytes_.append(bytes);
-    const auto scan = scan_head(head_bytes_);
-    if (scan.state == HeadScan::State::Incomplete) {
-        bytes = {};
-        return true;
-    }
-    auto head =
-        scan.state == HeadScan::State::Complete
-            ? parse_response_head(std::string_view(head_bytes_).substr(0, scan.size), plan_.request.method)
-            : fail("malformed response head");
+    const auto state = head_.take(bytes);
+    if (state == HeadScan::State::Incomplete) return true;
+    auto head = state == HeadScan::State::Complete ? parse_response_head(head_.head(), plan_.request.method)
+                                                   : fail("malformed response head");
+    head_.reset();
     if (!head) {
         over_ = true;
         host_.relay_failed(head.error());
         return false;
     }
-    bytes.remove_prefix(scan.size - before);
-    head_bytes_.clear();
     if (head->status < 200 && head->status != 101) return true;
     head_done_ = true;
     if (!is_tunnel(*head)) return begin_answer(std::move(*head));

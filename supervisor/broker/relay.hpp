@@ -89,7 +89,7 @@ class Relay : public Connection::Observer, public std::enable_shared_from_this<R
     BodyReader request_body_;
     bool sending_ = false;
 
-    std::string head_bytes_;
+    HeadReader head_;
     std::string pending_head_;  // written together with the first piece of the body
     bool head_done_ = false;
     bool upstream_keep_alive_ = false;

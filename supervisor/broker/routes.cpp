@@ -113,15 +113,16 @@ std::string join_from(const std::vector<std::string>& segments, std::size_t firs
 }
 
 // The pattern's single parameter is at `position`; how many segments it takes follows from the lengths.
-bool match(const Route& route, const std::vector<std::string>& segments, std::string& name) {
-    const auto parts = split(route.pattern.substr(1), '/');
-    const auto wildcard = std::find_if(parts.begin(), parts.end(),
-                                       [](std::string_view part) { return part.ends_with("...}"); });
-    const bool many = wildcard != parts.end();
-    if (many ? segments.size() < parts.size() : segments.size() != parts.size()) return false;
-    const auto span = segments.size() - parts.size() + 1;
+bool match(std::string_view pattern, const std::vector<std::string>& segments, std::string& name) {
+    const auto parts = static_cast<std::size_t>(std::count(pattern.begin(), pattern.end(), '/'));
+    const bool many = pattern.find("...}") != std::string_view::npos;
+    if (many ? segments.size() < parts : segments.size() != parts) return false;
+    const auto span = segments.size() - parts + 1;
     std::size_t at = 0;
-    for (const auto part : parts) {
+    while (!pattern.empty()) {
+        pattern.remove_prefix(1);  // the slash
+        const auto part = pattern.substr(0, pattern.find('/'));
+        pattern.remove_prefix(part.size());
         if (part.ends_with("...}")) {
             name = join_from(segments, at, span);
             at += span;
@@ -155,7 +156,7 @@ RouteMatch match_route(std::string_view method, const std::vector<std::string>& 
             !may_be_second(route.pattern.substr(1 + segments.front().size()), segments[1]))
             continue;
         RouteMatch found;
-        if (match(route, segments, found.name)) {
+        if (match(route.pattern, segments, found.name)) {
             found.route = &route;
             return found;
         }

@@ -203,7 +203,7 @@ void Session::send_reply(Reply reply) {
     for (const auto& field : reply.headers.fields())
         head.append(field.name).append(": ").append(field.value).append("\r\n");
     if (reply.status != 204 && reply.status != 304)
-        head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+        head.append("Content-Length: ").append(std::to_string(reply.body.size())).append("\r\n");
     if (!reusable)
         head += "Connection: close\r\n";
     else if (exchange_->head.minor == 0)

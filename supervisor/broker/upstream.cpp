@@ -25,7 +25,7 @@ std::string serialise(const UpstreamRequest& request) {
     if (!request.body.empty() && !request.headers.has("Content-Type"))
         out += "Content-Type: application/json\r\n";
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-        out += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+        out.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
     }
     return out.append("\r\n").append(request.body);
 }
@@ -63,22 +63,15 @@ void Call::on_readable(Connection& connection) {
 }
 
 bool Call::take_head(std::string_view& bytes) {
-    const auto before = head_.size();
-    head_.append(bytes);
-    const auto scan = scan_head(head_);
-    if (scan.state == HeadScan::State::Incomplete) {
-        bytes = {};
-        return true;
-    }
-    auto head = scan.state == HeadScan::State::Complete
-                    ? parse_response_head(std::string_view(head_).substr(0, scan.size), request_.method)
-                    : fail("malformed response head");
+    const auto state = head_.take(bytes);
+    if (state == HeadScan::State::Incomplete) return true;
+    auto head = state == HeadScan::State::Complete ? parse_response_head(head_.head(), request_.method)
+                                                   : fail("malformed response head");
+    head_.reset();
     if (!head) {
         finish(fail(head.error()));
         return false;
     }
-    bytes.remove_prefix(scan.size - before);
-    head_.clear();
     if (head->status < 200) return true;
     head_done_ = true;
     keep_alive_ = head->keep_alive;

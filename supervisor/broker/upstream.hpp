@@ -57,7 +57,7 @@ class Call : public Connection::Observer, public std::enable_shared_from_this<Ca
     bool reused_ = false;
     bool head_done_ = false;
     bool keep_alive_ = false;
-    std::string head_;
+    HeadReader head_;
     BodyReader reader_;
     Reply reply_;
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/strings.hpp"
+#include "broker/byte_set.hpp"
 
 namespace supervisor::broker {
 
@@ -22,6 +23,9 @@ bool is_control(char c) {
 }
 
 Result<std::string> decode(std::string_view text, bool plus_is_space, bool allow_control) {
+    const bool plain =
+        std::none_of(text.begin(), text.end(), [](char c) { return c == '%' || c == '+' || is_control(c); });
+    if (plain) return std::string(text);
     std::string out;
     out.reserve(text.size());
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -48,17 +52,26 @@ bool is_version(std::string_view segment) {
            segment.find_first_not_of("0123456789.", 1) == std::string_view::npos;
 }
 
+bool has_empty_or_dotted_part(std::string_view path) {
+    for (;;) {
+        const auto slash = path.find('/');
+        const auto part = path.substr(0, slash);
+        if (part.empty() || part == "." || part == "..") return true;
+        if (slash == std::string_view::npos) return false;
+        path.remove_prefix(slash + 1);
+    }
+}
+
 Result<std::vector<std::string>> parse_path(std::string_view path) {
     std::vector<std::string> segments;
     path.remove_prefix(1);
-    for (const auto raw : split(path, '/')) {
+    const auto pieces = split(path, '/');
+    segments.reserve(pieces.size());
+    for (const auto raw : pieces) {
         SUPERVISOR_TRY_ASSIGN(segment, decode(raw, false, false));
         // A decoded segment may contain '/', so its parts are looked at too.
-        for (const auto part : split(segment, '/')) {
-            if (part.empty() || part == "." || part == "..")
-                return fail("empty or dotted segment in the path");
-        }
-        segments.push_back(segment);
+        if (has_empty_or_dotted_part(segment)) return fail("empty or dotted segment in the path");
+        segments.push_back(std::move(segment));
     }
     return segments;
 }
@@ -79,22 +92,29 @@ Result<Query> parse_query(std::string_view text) {
     return query;
 }
 
-std::string encode(std::string_view text, std::string_view keep) {
+constexpr ByteSet kPlainInQuery("-._~", ByteSet::kLettersAndDigits);
+constexpr ByteSet kPlainInPath("-._~/:@", ByteSet::kLettersAndDigits);
+
+void append_encoded(std::string& out, std::string_view text, const ByteSet& plain) {
     static constexpr char kDigits[] = "0123456789ABCDEF";
+    const auto is_plain = [&plain](char c) { return plain.has(c); };
+    while (!text.empty()) {
+        const auto run = std::find_if_not(text.begin(), text.end(), is_plain);
+        const auto length = static_cast<std::size_t>(run - text.begin());
+        out.append(text.substr(0, length));
+        text.remove_prefix(length);
+        if (text.empty()) return;
+        const auto byte = static_cast<unsigned char>(text.front());
+        const char escape[] = {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+        out.append(escape, sizeof escape);
+        text.remove_prefix(1);
+    }
+}
+
+std::string encode(std::string_view text, const ByteSet& plain) {
     std::string out;
     out.reserve(text.size() + text.size() / 2);
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                           keep.find(c) != std::string_view::npos;
-        if (plain) {
-            out += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            out += '%';
-            out += kDigits[byte >> 4];
-            out += kDigits[byte & 15];
-        }
-    }
+    append_encoded(out, text, plain);
     return out;
 }
 
@@ -137,10 +157,15 @@ bool Query::flag(std::string_view key) const {
 }
 
 std::string Query::text() const {
+    std::size_t size = 0;
+    for (const auto& item : items_) size += 2 + item.key.size() + item.value.size();
     std::string out;
+    out.reserve(2 * size);  // room for escapes
     for (const auto& item : items_) {
         out += out.empty() ? '?' : '&';
-        out += percent_encode(item.key) + '=' + percent_encode(item.value);
+        append_encoded(out, item.key, kPlainInQuery);
+        out += '=';
+        append_encoded(out, item.value, kPlainInQuery);
     }
     return out;
 }
@@ -164,7 +189,7 @@ Result<Target> parse_target(std::string_view target) {
 }
 
 std::string percent_encode(std::string_view text) {
-    return encode(text, "-._~");
+    return encode(text, kPlainInQuery);
 }
 
 std::string base64_url(std::string_view bytes) {
@@ -183,7 +208,7 @@ std::string base64_url(std::string_view bytes) {
 }
 
 std::string percent_encode_path(std::string_view text) {
-    return encode(text, "-._~/:@");
+    return encode(text, kPlainInPath);
 }
 
 }  // namespace supervisor::broker

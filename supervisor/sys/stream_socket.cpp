@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace supervisor::sys {
@@ -33,6 +34,12 @@ TransferResult send_some(int socket, std::string_view bytes) {
 }
 
 TransferResult send_some(int socket, std::string_view first, std::string_view second) {
+    // Copying so little costs less than a message of two pieces.
+    char joined[4096];
+    if (first.size() + second.size() <= sizeof joined) {
+        std::copy(second.begin(), second.end(), std::copy(first.begin(), first.end(), joined));
+        return send_some(socket, std::string_view(joined, first.size() + second.size()));
+    }
     iovec pieces[2] = {{const_cast<char*>(first.data()), first.size()},
                        {const_cast<char*>(second.data()), second.size()}};
     msghdr message{};

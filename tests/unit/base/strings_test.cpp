@@ -7,6 +7,30 @@ namespace {
 
 using std::chrono::milliseconds;
 
+TEST(FindText, FindsTheFirstOneWhereverItStands) {
+    for (const std::string part :
+         {"x", "xy", "gocd-0123456789-", "a part of forty bytes that overlaps blocks"}) {
+        for (std::size_t at = 0; at < 150; ++at) {
+            for (const std::size_t behind : {0, 1, 31, 200}) {
+                const auto text = std::string(at, '.') + part + std::string(behind, '.') + part;
+                EXPECT_EQ(find_text(text, part), at) << part << " before " << behind;
+            }
+        }
+    }
+}
+
+TEST(FindText, IsNotMisledByWhatFitsAtBothEndsOnly) {
+    const std::string almost = "gocd-0000000000-";
+    const std::string part = "gocd-0123456789-";
+    std::string text;
+    for (int i = 0; i < 20; ++i) text += almost + std::string(static_cast<std::size_t>(i), 'g');
+    EXPECT_EQ(find_text(text, part), std::string::npos);
+    EXPECT_EQ(find_text(text + part, part), text.size());
+    EXPECT_EQ(find_text(part.substr(1), part), std::string::npos);
+    EXPECT_EQ(find_text("", part), std::string::npos);
+    EXPECT_EQ(find_text(text, ""), 0U);
+}
+
 TEST(ParseDuration, AcceptsUnitsAndTakesSecondsWithoutOne) {
     EXPECT_EQ(parse_duration("30").value(), milliseconds(30'000));
     EXPECT_EQ(parse_duration("1.5s").value(), milliseconds(1'500));

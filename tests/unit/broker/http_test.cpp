@@ -102,6 +102,50 @@ TEST(HeadScan, WaitsForTheEmptyLine) {
     EXPECT_EQ(scan_head(std::string(kMaxHeadBytes + 1, 'a')).state, HeadScan::State::Malformed);
 }
 
+TEST(HeadReader, PutsAHeadTogetherWhereverItIsCut) {
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
+    const std::string all = head + "body";
+    HeadReader reader;
+    for (std::size_t cut = 0; cut <= all.size(); ++cut) {
+        auto first = std::string_view(all).substr(0, cut);
+        auto rest = std::string_view(all).substr(cut);
+        auto& last = cut < head.size() ? rest : first;
+        if (cut < head.size()) {
+            EXPECT_EQ(reader.take(first), HeadScan::State::Incomplete);
+            EXPECT_EQ(first, "") << "an unfinished head is taken whole";
+        }
+        ASSERT_EQ(reader.take(last), HeadScan::State::Complete) << cut;
+        EXPECT_EQ(reader.head(), head);
+        EXPECT_TRUE(std::string_view("body").starts_with(last) || last == "body");
+        reader.reset();
+    }
+}
+
+TEST(HeadReader, LeavesTheNextHeadAlone) {
+    const std::string early = "HTTP/1.1 103 Early\r\n\r\n";
+    const std::string both = early + "HTTP/1.1 204 No\r\n\r\n";
+    HeadReader reader;
+    std::string_view rest = both;
+    ASSERT_EQ(reader.take(rest), HeadScan::State::Complete);
+    EXPECT_EQ(reader.head(), early);
+    reader.reset();
+    ASSERT_EQ(reader.take(rest), HeadScan::State::Complete);
+    EXPECT_EQ(reader.head(), "HTTP/1.1 204 No\r\n\r\n");
+    EXPECT_EQ(rest, "");
+}
+
+TEST(Headers, KeepOnlyTheFirstFieldOfAName) {
+    Headers headers;
+    for (const char* value : {"1", "2"}) headers.add("X", value);
+    headers.add("Content-Type", "a");
+    headers.add("content-type", "b");
+    headers.keep_only("content-TYPE");
+    ASSERT_EQ(headers.fields().size(), 1U);
+    EXPECT_EQ(headers.get("Content-Type"), "a");
+    headers.keep_only("Y");
+    EXPECT_TRUE(headers.fields().empty());
+}
+
 TEST(ResponseHead, WithoutLengthLastsUntilTheEnd) {
     const auto head = parse_response_head(
         "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n", "POST");
