@@ -146,6 +146,11 @@ void Broker::learn_from_inspect(const json::object& self) {
     if (config_.cgroup_parent.empty() && host != nullptr && host->is_object()) {
         config_.cgroup_parent = text_of(host->as_object(), "CgroupParent");
     }
+    if (config_.limits.pids == 0 && host != nullptr && host->is_object()) {
+        const auto* pids = host->as_object().if_contains("PidsLimit");
+        if (pids != nullptr && pids->is_int64() && pids->as_int64() > 0)
+            config_.limits.pids = static_cast<std::uint64_t>(pids->as_int64());
+    }
     log::info("broker", "the agent is container " + owner_.container.substr(0, 12) + " with " +
                             std::to_string(mounts_.mounts().size()) + " mounts");
 }

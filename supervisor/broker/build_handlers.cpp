@@ -31,6 +31,13 @@ Verdict rewrite_build_query(RuleScope& scope, Query& query) {
         query.get("securityopt") != "[]" && !scope.policy.allows(Permission::SecurityOptions)) {
         return refusal(scope, Permission::SecurityOptions, "securityopt", "must not be set");
     }
+    // The engine's other builder needs no session for this, and takes neither cgroup parent nor limits.
+    const auto version = query.get("version");
+    if (!version.empty() && version != "1" && !scope.policy.allows(Permission::BuildKit)) {
+        return refusal(scope, Permission::BuildKit, "version",
+                       "only the classic builder may be used; build with DOCKER_BUILDKIT=0, or version=1");
+    }
+    if (auto denial = limit_build(scope, query)) return denial;
     query.remove("isolation");
     query.remove("cgroupparent");
     if (!scope.config.cgroup_parent.empty()) query.set("cgroupparent", scope.config.cgroup_parent);

@@ -60,6 +60,8 @@ class Ledger {
     void remove_network(std::string_view id);
     void remove_volume(std::string_view name);
     void remove_image(std::string_view reference);
+    // What it has been given since, where that is not 0.
+    void grant(std::string_view id, std::uint64_t memory, std::uint64_t nano_cpus);
     void rename_container(std::string_view id, std::string name);
     // Forget containers and networks: lists from the engine follow. Volumes and images stay, since some of
     // them carry no label that a list could be filtered by.

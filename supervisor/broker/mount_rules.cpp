@@ -131,6 +131,10 @@ Verdict check_bind(RuleScope& scope, const std::string& text, json::array& out, 
     }
     const auto translated = engine_path(scope, source);
     if (!translated) return bind_refusal(scope, path, translated.error());
+    // A link may lead to a name with a colon, which the engine would take for the end of the source.
+    if (translated->source.find(':') != std::string::npos)
+        return malformed(
+            path, "a source without a colon; use a mount for \"" + printable(translated->source, 200) + "\"");
     out.push_back(
         json::string(translated->source + ":" + destination + mode_as_given(*mode, translated->writable)));
     for (const auto& nested : translated->nested) {
