@@ -1,5 +1,7 @@
 #include "broker/image_access.hpp"
 
+#include <algorithm>
+
 #include "base/strings.hpp"
 #include "broker/handler_support.hpp"
 #include "broker/uri.hpp"
@@ -61,6 +63,34 @@ void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::
             if (missing == MissingImage::Answer) return reply_shown(broker, exchange, reply);
             then({});
         });
+}
+
+const OwnImage* moved_image(Broker& broker, const std::string& reference,
+                            const std::optional<json::object>& image) {
+    const auto* own = broker.ledger().image(with_tag(reference));
+    if (!image || own == nullptr || own->id.empty()) return nullptr;
+    const auto* tags = image->if_contains("RepoTags");
+    const bool there = tags != nullptr && tags->is_array() &&
+                       std::find(tags->as_array().begin(), tags->as_array().end(),
+                                 json::value(with_tag(reference))) != tags->as_array().end();
+    return there ? nullptr : own;
+}
+
+void with_own_tag(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                  const std::optional<json::object>& image, std::function<void()> then) {
+    const auto* own = moved_image(broker, reference, image);
+    if (own == nullptr) return then();
+    const auto tag = with_tag(reference);
+    const auto colon = tag.rfind(':');
+    Query query;
+    query.add("repo", tag.substr(0, colon));
+    query.add("tag", tag.substr(colon + 1));
+    exchange->call(
+        {"POST",
+         "/v" + exchange->version + "/images/" + percent_encode_path(own->id) + "/tag" + query.text(),
+         {},
+         {}},
+        [then = std::move(then)](const Reply&) { then(); });
 }
 
 void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references,

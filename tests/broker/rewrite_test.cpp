@@ -189,6 +189,112 @@ TEST_F(Rewriting, LoadedArchivesDoNotMoveSharedTags) {
     EXPECT_TRUE(ledger.image("fresh:1")->made);
 }
 
+// An engine that has the whole archive loads it to the end, whoever waits for the answer.
+TEST_F(Rewriting, LoadedArchivesDoNotMoveSharedTagsWhenTheClientLeaves) {
+    const std::string line = "{\"stream\":\"Loaded image: alpine:latest\\n\"}\n";
+    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:old","RepoTags":["alpine:latest"]}])")},
+               {"/images/alpine:latest/json", Harness::json_reply(R"({"Id":"sha256:evil"})")},
+               {"/images/load", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
+                                    std::to_string(line.size()) + "\r\n\r\n"},
+               {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
+    auto client = harness.client();
+    client.send("POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntar");
+    harness.settle();
+    auto& engine = harness.last();
+    client.close();
+    harness.settle();
+    engine.send(line);
+    harness.settle();
+    EXPECT_TRUE(heard("POST /v1.41/images/sha256:old/tag?repo=alpine&tag=latest "));
+    EXPECT_EQ(harness.broker().ledger().image("alpine:latest")->id, "sha256:evil");
+}
+
+TEST_F(Rewriting, LoadsOfClientsThatDoNotReadAreSeenToTheEnd) {
+    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:old","RepoTags":["alpine:latest"]}])")},
+               {"/images/alpine:latest/json", Harness::json_reply(R"({"Id":"sha256:evil"})")},
+               {"/images/load", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"},
+               {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
+    auto client = harness.client();
+    client.send("POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntar");
+    harness.settle();
+    auto& engine = harness.last();
+    const std::string progress = R"({"progress":")" + std::string(60'000, '=') + "\"}\n";
+    for (int i = 0; i < 100; ++i) {
+        engine.send(progress);
+        harness.settle();
+    }
+    engine.send("{\"stream\":\"Loaded image: alpine:latest\\n\"}\n");
+    harness.settle();
+    EXPECT_TRUE(heard("POST /v1.41/images/sha256:old/tag?repo=alpine&tag=latest "));
+}
+
+// Two agents build the same tag; what one of them saves, pushes, looks at or removes is its own image.
+TEST_F(Rewriting, TagsThatAnotherAgentMovedStillMeanTheOwnImage) {
+    harness.broker().ledger().add_image("app:1", {"job", "sha256:own"});
+    replies = {
+        {"/images/sha256:own/json", Harness::json_reply(R"({"Id":"sha256:own","RepoTags":[],"Config":{}})")},
+        {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"},
+        {"DELETE /v1.41/images/sha256:own", Harness::json_reply(R"([{"Deleted":"sha256:own"}])")},
+        {"/images/", Harness::json_reply("[]")}};
+    const std::string back = "POST /v1.41/images/sha256:own/tag?repo=app&tag=1 ";
+    for (const char* line : {"GET /images/app:1/get", "GET /images/get?names=app:1",
+                             "GET /images/app:1/history", "POST /images/app/push?tag=1"}) {
+        harness.forget_requests();
+        EXPECT_THAT(ask(line), StartsWith("HTTP/1.1 200")) << line;
+        EXPECT_TRUE(heard(back)) << line;
+    }
+    harness.forget_requests();
+    EXPECT_THAT(ask("DELETE /images/app:1"), HasSubstr("Deleted"));
+    EXPECT_TRUE(heard("DELETE /v1.41/images/sha256:own "));
+    EXPECT_FALSE(heard("DELETE /v1.41/images/app:1"));
+    EXPECT_EQ(harness.broker().ledger().image("app:1"), nullptr);
+}
+
+TEST_F(Rewriting, AMovedTagGoesAloneWhereTheOwnImageHasAnother) {
+    harness.broker().ledger().add_image("app:1", {"job", "sha256:own"});
+    replies = {
+        {"/images/sha256:own/json",
+         Harness::json_reply(
+             R"({"Id":"sha256:own","RepoTags":["app:2"],"Config":{"Labels":{"org.gocd.agent.id":"agent"}}})")}};
+    EXPECT_THAT(ask("DELETE /images/app:1"), HasSubstr(R"([{"Untagged":"app:1"}])"));
+    EXPECT_FALSE(heard("DELETE"));
+}
+
+// All changes are one text for the engine.
+TEST_F(Rewriting, ChangesCannotTakeTheOwnersLabelWithThem) {
+    for (const char* change :
+         {"ENV a b \\", "ENV a b \\ ", "ENV a b `", "ONBUILD RUN <<E", "LABEL a=b\nENV a b \\\n"}) {
+        for (const char* line :
+             {"POST /commit?container=db&changes=", "POST /images/create?fromSrc=-&changes="}) {
+            EXPECT_THAT(ask(line + percent_encode(change)),
+                        AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("changes")))
+                << line << change;
+        }
+    }
+    EXPECT_TRUE(harness.requests.empty());
+    replies = {{"/commit", Harness::json_reply(R"({"Id":"sha256:2"})", 201)}};
+    EXPECT_THAT(ask("POST /commit?container=db&changes=" + percent_encode("CMD [\"a\"]\nENV a=\\\n b\n")),
+                StartsWith("HTTP/1.1 201"));
+}
+
+TEST_F(Rewriting, ColumnsOfTopKeepTheirNames) {
+    EXPECT_THAT(ask("GET /containers/db/top?ps_args=-eorss%3DPID,args"), StartsWith("HTTP/1.1 400"));
+    EXPECT_TRUE(harness.requests.empty());
+    replies = {{"/top", Harness::json_reply("{}")}};
+    EXPECT_THAT(ask("GET /containers/db/top?ps_args=-o+pid,args"), StartsWith("HTTP/1.1 200"));
+}
+
+// Two agents publish the same port: the engine says so, under the name that the job gave.
+TEST_F(Rewriting, ClashesOfPortsAreToldUnderTheGivenName) {
+    replies = {{"/start", Harness::json_reply(
+                              R"({"message":"driver failed programming external connectivity on endpoint )" +
+                                  hidden("db") +
+                                  R"( (1f0c): Bind for 0.0.0.0:8080 failed: port is already allocated"})",
+                              500)}};
+    EXPECT_THAT(ask("POST /containers/db/start"),
+                HasSubstr("endpoint db (1f0c): Bind for 0.0.0.0:8080 failed: port is already allocated"));
+}
+
 TEST_F(Rewriting, CredentialsForAPushGoIntoTheHeader) {
     replies = {{"/push", Harness::json_reply("{}")},
                {"/images/", Harness::json_reply(R"({"Id":"sha256:1"})")}};
@@ -256,6 +362,9 @@ TEST_F(Rewriting, BuildsOnTheHostsNetworkOrFromAUrlAreRefused) {
 }
 
 TEST_F(Rewriting, BuildKitIsRefusedWithAdvice) {
+    // Without a session, too: an archive is all that it needs.
+    EXPECT_THAT(ask("POST /build?version=2&t=x"), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("buildkit")));
+    EXPECT_TRUE(harness.requests.empty());
     auto client = harness.client();
     client.send("POST /session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
     harness.settle();
@@ -275,6 +384,28 @@ TEST_F(Trusted, BuildKitIsTunnelled) {
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nframes");
     harness.settle();
     EXPECT_TRUE(client.received().ends_with("frames"));
+}
+
+// Node's clients end a body that has nothing in it before the tunnel.
+TEST_F(Trusted, AnEmptyBodyMayPrecedeATunnel) {
+    auto client = harness.client();
+    harness.answer = {};
+    client.send(
+        "POST /session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n");
+    harness.settle();
+    EXPECT_THAT(harness.last().received, StartsWith("POST /v1.41/session "));
+    EXPECT_TRUE(harness.last().received.ends_with("Content-Length: 0\r\n\r\n"));
+    harness.last().send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    harness.settle();
+    EXPECT_THAT(client.received(), StartsWith("HTTP/1.1 101"));
+}
+
+TEST_F(Trusted, ABodyWithContentBeforeATunnelIsRefused) {
+    EXPECT_THAT(ask("POST /session HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: "
+                    "chunked\r\n\r\n2\r\nPR\r\n0\r\n\r\nGET /x"),
+                StartsWith("HTTP/1.1 400"));
+    EXPECT_TRUE(harness.requests.empty());
 }
 
 TEST_F(Rewriting, EventsOfOthersAreLeftOut) {
