@@ -56,6 +56,10 @@ class Ledger {
     // A reference or id that this agent introduced: built, tagged, loaded or committed (made), or pulled.
     void add_image(std::string reference, OwnImage image);
 
+    // A step of a build, by the first 12 digits of its id: it has no label and no tag.
+    void add_step(std::string_view id) { remember("step " + std::string(id)); }
+    bool is_step(std::string_view id) const { return ever_owned("step " + std::string(id)); }
+
     void remove_container(std::string_view id);
     void remove_network(std::string_view id);
     void remove_volume(std::string_view name);

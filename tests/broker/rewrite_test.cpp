@@ -1,56 +1,10 @@
 // Requests and answers in pairs: what the client says and what the engine hears, and back.
 #include <gmock/gmock.h>
 
-#include "broker/uri.hpp"
-#include "harness.hpp"
+#include "rewriting.hpp"
 
 namespace supervisor::broker {
 namespace {
-
-using testing::HasSubstr;
-using testing::Not;
-using testing::StartsWith;
-
-const std::string kId(64, 'a');
-const std::string kNet(64, 'c');
-
-class Rewriting : public testing::Test {
-  protected:
-    explicit Rewriting(std::string_view policy = "isolated") : harness(policy) {
-        harness.broker().ledger().add(OwnContainer{kId, "db", "", 0, 0});
-        harness.broker().ledger().add(OwnNetwork{kNet, hidden("app"), "app", ""});
-        harness.answer = [this](const std::string& request) {
-            for (const auto& [mark, reply] : replies) {
-                if (request.find(mark) != std::string::npos) return reply;
-            }
-            return Harness::json_reply(R"({"message":"not scripted"})", 404);
-        };
-    }
-    std::string hidden(const std::string& name) { return harness.broker().names().hidden(name); }
-    std::string ask(const std::string& line, const std::string& body = {}) {
-        auto client = harness.client();
-        client.send(line + " HTTP/1.1\r\nHost: x\r\n" +
-                    (body.empty() ? ""
-                                  : "Content-Type: application/json\r\nContent-Length: " +
-                                        std::to_string(body.size()) + "\r\n") +
-                    "\r\n" + body);
-        harness.settle();
-        return client.received();
-    }
-    bool heard(const std::string& start) const {
-        return std::any_of(harness.requests.begin(), harness.requests.end(),
-                           [&](const std::string& request) { return request.starts_with(start); });
-    }
-    std::string last() const { return harness.requests.empty() ? std::string() : harness.requests.back(); }
-
-    Harness harness;
-    std::vector<std::pair<std::string, std::string>> replies;
-};
-
-class Trusted : public Rewriting {
-  protected:
-    Trusted() : Rewriting("trusted") {}
-};
 
 TEST_F(Rewriting, ListsAreAskedForOwnObjectsAndShownPlain) {
     replies = {
@@ -103,7 +57,8 @@ TEST_F(Rewriting, AMissIsLookedUpAgain) {
 TEST_F(Rewriting, CreateIsLabelledNamedAndRecorded) {
     const std::string made(64, '9');
     replies = {
-        {"/images/busybox/json", Harness::json_reply(R"({"Id":"sha256:1","Config":{}})")},
+        {"/images/busybox/json",
+         Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["busybox:latest"],"Config":{}})")},
         {"/volumes/create", Harness::json_reply(R"({"Name":"x"})", 201)},
         {"/containers/create", Harness::json_reply(R"({"Id":")" + made + R"("})", 201)},
         {"/containers/" + made + "/json",
@@ -120,7 +75,7 @@ TEST_F(Rewriting, CreateIsLabelledNamedAndRecorded) {
 }
 
 TEST_F(Rewriting, ConflictsAreToldUnderTheGivenName) {
-    replies = {{"/images/", Harness::json_reply(R"({"Id":"1"})")},
+    replies = {{"/images/", Harness::json_reply(R"({"Id":"1","RepoTags":["busybox:latest"]})")},
                {"/containers/create",
                 Harness::json_reply(R"({"message":"Conflict. The container name \"/)" + hidden("db") +
                                         R"(\" is already in use by container \"1\"."})",
@@ -143,140 +98,6 @@ TEST_F(Rewriting, DenialsNameFieldAndRule) {
                 HasSubstr(R"(HostConfig.Privileged: must not be set (permission \"privileged\"))"));
 }
 
-TEST_F(Rewriting, ImagesOfOtherAgentsAreNotSeen) {
-    const std::string other =
-        R"({"Id":"sha256:2","RepoTags":["theirs:1"],"Labels":{"org.gocd.agent.id":"other"}})";
-    replies = {
-        {"/images/json",
-         Harness::json_reply(R"([{"Id":"sha256:1","RepoTags":["alpine:latest"],"Labels":null},)" + other +
-                             "]")},
-        {"/images/theirs",
-         Harness::json_reply(R"({"Id":"sha256:2","Config":{"Labels":{"org.gocd.agent.id":"other"}}})")}};
-    EXPECT_THAT(ask("GET /images/json"), AllOf(HasSubstr("alpine"), Not(HasSubstr("theirs"))));
-    EXPECT_THAT(ask("GET /images/theirs/json"), HasSubstr("No such image: theirs"));
-    EXPECT_THAT(ask("POST /images/theirs/push"), StartsWith("HTTP/1.1 404"));
-    EXPECT_THAT(ask("POST /containers/create", R"({"Image":"theirs"})"), StartsWith("HTTP/1.1 404"));
-    EXPECT_THAT(ask("GET /images/get?names=theirs"), StartsWith("HTTP/1.1 404"));
-}
-
-TEST_F(Rewriting, SharedTagsStayWhereTheyAre) {
-    replies = {
-        {"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["alpine:latest"],"Config":{}})")}};
-    for (const char* line : {"POST /images/alpine/tag?repo=alpine&tag=latest", "POST /build?t=alpine",
-                             "POST /images/create?fromSrc=-&repo=alpine", "DELETE /images/alpine"}) {
-        EXPECT_THAT(ask(line), HasSubstr("shared-tags")) << line;
-    }
-}
-
-TEST_F(Rewriting, LoadedArchivesDoNotMoveSharedTags) {
-    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:old","RepoTags":["alpine:latest"]},
-                                                        {"Id":"sha256:same","RepoTags":["same:1"]}])")},
-               {"/images/alpine:latest/json", Harness::json_reply(R"({"Id":"sha256:evil"})")},
-               {"/images/same:1/json", Harness::json_reply(R"({"Id":"sha256:same"})")},
-               {"/images/load", Harness::json_reply("{\"stream\":\"Loaded image: alpine:latest\\n\"}\n"
-                                                    "{\"stream\":\"Loaded image: same:1\\n\"}\n"
-                                                    "{\"stream\":\"Loaded image: fresh:1\\n\"}\n")},
-               {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
-    EXPECT_THAT(ask("POST /images/load", "tar"), HasSubstr("Loaded image: alpine:latest"));
-    EXPECT_TRUE(heard("POST /v1.41/images/sha256:old/tag?repo=alpine&tag=latest "));
-    EXPECT_FALSE(heard("POST /v1.41/images/sha256:same/tag"));
-    const auto& ledger = harness.broker().ledger();
-    // The job's own alpine is the one that it loaded; at the end that one goes, the others' tag stays.
-    EXPECT_EQ(ledger.image("alpine:latest")->id, "sha256:evil");
-    EXPECT_FALSE(ledger.image("alpine:latest")->made);
-    EXPECT_TRUE(ledger.image("sha256:evil")->made);
-    EXPECT_EQ(ledger.image("same:1"), nullptr);
-    EXPECT_TRUE(ledger.image("fresh:1")->made);
-}
-
-// An engine that has the whole archive loads it to the end, whoever waits for the answer.
-TEST_F(Rewriting, LoadedArchivesDoNotMoveSharedTagsWhenTheClientLeaves) {
-    const std::string line = "{\"stream\":\"Loaded image: alpine:latest\\n\"}\n";
-    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:old","RepoTags":["alpine:latest"]}])")},
-               {"/images/alpine:latest/json", Harness::json_reply(R"({"Id":"sha256:evil"})")},
-               {"/images/load", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
-                                    std::to_string(line.size()) + "\r\n\r\n"},
-               {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
-    auto client = harness.client();
-    client.send("POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntar");
-    harness.settle();
-    auto& engine = harness.last();
-    client.close();
-    harness.settle();
-    engine.send(line);
-    harness.settle();
-    EXPECT_TRUE(heard("POST /v1.41/images/sha256:old/tag?repo=alpine&tag=latest "));
-    EXPECT_EQ(harness.broker().ledger().image("alpine:latest")->id, "sha256:evil");
-}
-
-TEST_F(Rewriting, LoadsOfClientsThatDoNotReadAreSeenToTheEnd) {
-    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:old","RepoTags":["alpine:latest"]}])")},
-               {"/images/alpine:latest/json", Harness::json_reply(R"({"Id":"sha256:evil"})")},
-               {"/images/load", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"},
-               {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
-    auto client = harness.client();
-    client.send("POST /images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntar");
-    harness.settle();
-    auto& engine = harness.last();
-    const std::string progress = R"({"progress":")" + std::string(60'000, '=') + "\"}\n";
-    for (int i = 0; i < 100; ++i) {
-        engine.send(progress);
-        harness.settle();
-    }
-    engine.send("{\"stream\":\"Loaded image: alpine:latest\\n\"}\n");
-    harness.settle();
-    EXPECT_TRUE(heard("POST /v1.41/images/sha256:old/tag?repo=alpine&tag=latest "));
-}
-
-// Two agents build the same tag; what one of them saves, pushes, looks at or removes is its own image.
-TEST_F(Rewriting, TagsThatAnotherAgentMovedStillMeanTheOwnImage) {
-    harness.broker().ledger().add_image("app:1", {"job", "sha256:own"});
-    replies = {
-        {"/images/sha256:own/json", Harness::json_reply(R"({"Id":"sha256:own","RepoTags":[],"Config":{}})")},
-        {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"},
-        {"DELETE /v1.41/images/sha256:own", Harness::json_reply(R"([{"Deleted":"sha256:own"}])")},
-        {"/images/", Harness::json_reply("[]")}};
-    const std::string back = "POST /v1.41/images/sha256:own/tag?repo=app&tag=1 ";
-    for (const char* line : {"GET /images/app:1/get", "GET /images/get?names=app:1",
-                             "GET /images/app:1/history", "POST /images/app/push?tag=1"}) {
-        harness.forget_requests();
-        EXPECT_THAT(ask(line), StartsWith("HTTP/1.1 200")) << line;
-        EXPECT_TRUE(heard(back)) << line;
-    }
-    harness.forget_requests();
-    EXPECT_THAT(ask("DELETE /images/app:1"), HasSubstr("Deleted"));
-    EXPECT_TRUE(heard("DELETE /v1.41/images/sha256:own "));
-    EXPECT_FALSE(heard("DELETE /v1.41/images/app:1"));
-    EXPECT_EQ(harness.broker().ledger().image("app:1"), nullptr);
-}
-
-TEST_F(Rewriting, AMovedTagGoesAloneWhereTheOwnImageHasAnother) {
-    harness.broker().ledger().add_image("app:1", {"job", "sha256:own"});
-    replies = {
-        {"/images/sha256:own/json",
-         Harness::json_reply(
-             R"({"Id":"sha256:own","RepoTags":["app:2"],"Config":{"Labels":{"org.gocd.agent.id":"agent"}}})")}};
-    EXPECT_THAT(ask("DELETE /images/app:1"), HasSubstr(R"([{"Untagged":"app:1"}])"));
-    EXPECT_FALSE(heard("DELETE"));
-}
-
-// All changes are one text for the engine.
-TEST_F(Rewriting, ChangesCannotTakeTheOwnersLabelWithThem) {
-    for (const char* change :
-         {"ENV a b \\", "ENV a b \\ ", "ENV a b `", "ONBUILD RUN <<E", "LABEL a=b\nENV a b \\\n"}) {
-        for (const char* line :
-             {"POST /commit?container=db&changes=", "POST /images/create?fromSrc=-&changes="}) {
-            EXPECT_THAT(ask(line + percent_encode(change)),
-                        AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("changes")))
-                << line << change;
-        }
-    }
-    EXPECT_TRUE(harness.requests.empty());
-    replies = {{"/commit", Harness::json_reply(R"({"Id":"sha256:2"})", 201)}};
-    EXPECT_THAT(ask("POST /commit?container=db&changes=" + percent_encode("CMD [\"a\"]\nENV a=\\\n b\n")),
-                StartsWith("HTTP/1.1 201"));
-}
-
 TEST_F(Rewriting, ColumnsOfTopKeepTheirNames) {
     EXPECT_THAT(ask("GET /containers/db/top?ps_args=-eorss%3DPID,args"), StartsWith("HTTP/1.1 400"));
     EXPECT_TRUE(harness.requests.empty());
@@ -295,16 +116,6 @@ TEST_F(Rewriting, ClashesOfPortsAreToldUnderTheGivenName) {
                 HasSubstr("endpoint db (1f0c): Bind for 0.0.0.0:8080 failed: port is already allocated"));
 }
 
-TEST_F(Rewriting, CredentialsForAPushGoIntoTheHeader) {
-    replies = {{"/push", Harness::json_reply("{}")},
-               {"/images/", Harness::json_reply(R"({"Id":"sha256:1"})")}};
-    EXPECT_THAT(ask("POST /images/mine/push", R"({"username":"u","tag":"x"})"), StartsWith("HTTP/1.1 200"));
-    EXPECT_THAT(last(), HasSubstr("X-Registry-Auth: " + base64_url(R"({"username":"u"})") + "\r\n"));
-    EXPECT_TRUE(last().ends_with("\r\n\r\n"));
-    EXPECT_THAT(ask("POST /images/mine/push"), StartsWith("HTTP/1.1 200"));
-    EXPECT_THAT(last(), Not(HasSubstr("X-Registry-Auth")));  // the engine asks for it
-}
-
 TEST_F(Rewriting, ContainerNamesAreCheckedBeforeAPrefixHidesWhatIsWrongWithThem) {
     for (const char* name : {"-x", "_x", ".x", "a%20b", "a%2Fb", "x", "%C3%A9e", "a%0Ab"}) {
         EXPECT_THAT(ask("POST /containers/create?name=" + std::string(name), R"({"Image":"x"})"),
@@ -313,26 +124,6 @@ TEST_F(Rewriting, ContainerNamesAreCheckedBeforeAPrefixHidesWhatIsWrongWithThem)
         EXPECT_THAT(ask("POST /containers/db/rename?name=" + std::string(name)), StartsWith("HTTP/1.1 400"))
             << name;
     }
-    EXPECT_TRUE(harness.requests.empty());
-}
-
-TEST_F(Rewriting, PulledReferencesAreReadAsTheEngineReadsThem) {
-    replies = {{"/images/create", Harness::json_reply("{}")}};
-    const std::pair<const char*, const char*> rows[] = {
-        {"fromImage=busybox", "/images/busybox:latest/json"},
-        {"fromImage=busybox&tag=1.36", "/images/busybox:1.36/json"},
-        {"fromImage=reg:5000/a/b", "/images/reg:5000/a/b:latest/json"},
-        {"fromImage=reg:5000/a/b:2", "/images/reg:5000/a/b:2/json"},
-        {"fromImage=a&tag=sha256:abc", "/images/a@sha256:abc/json"}};
-    for (const auto& [query, looked_up] : rows) {
-        harness.forget_requests();
-        EXPECT_THAT(ask("POST /images/create?" + std::string(query)), StartsWith("HTTP/1.1 200")) << query;
-        EXPECT_TRUE(heard("GET /v1.41" + std::string(looked_up))) << query;
-    }
-    harness.forget_requests();
-    for (const char* query :
-         {"fromImage=../containers/x", "fromImage=a//b", "fromImage=/a", "fromImage=a/./b"})
-        EXPECT_THAT(ask("POST /images/create?" + std::string(query)), StartsWith("HTTP/1.1 400")) << query;
     EXPECT_TRUE(harness.requests.empty());
 }
 
