@@ -60,8 +60,18 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
     if (config_.mounts) mounts_ = mount_table(*config_.mounts);
 }
 
+// A container that can write to the directory of the shared socket could put a link to the host's own in its
+// place, which the engine would follow: containers get that directory read-only, wherever they get it.
+void Broker::keep_shared_directory(std::vector<Mount>& mounts) const {
+    const auto directory = config_.shared_path.substr(0, config_.shared_path.rfind('/'));
+    if (directory.empty()) return;
+    const auto source = MountTable(mounts, {}, {}).own_path(directory);
+    if (source) mounts.push_back({directory, *source, false});
+}
+
 MountTable Broker::mount_table(std::vector<Mount> mounts) {
     auto kept = protected_paths(config_, mounts);
+    keep_shared_directory(mounts);
     return {std::move(mounts), std::move(kept), [this](const std::string& path) { return resolve(path); }};
 }
 

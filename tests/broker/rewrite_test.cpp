@@ -278,5 +278,33 @@ TEST_F(Rewriting, ContainersOfTheAgentItselfAreUntouchable) {
                 StartsWith("HTTP/1.1 404"));
 }
 
+class WithASharedSocket : public Rewriting {
+  protected:
+    WithASharedSocket()
+        : Rewriting("isolated", [](Config& config) {
+              config.mounts = {{"/srv", "/vol/srv", true}};
+              config.shared_path = "/srv/.gocd-docker-1/docker.sock";
+          }) {
+        replies = {{"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["x:latest"]})")},
+                   {"/containers/create", Harness::json_reply("{}", 400)}};
+    }
+    std::string binds_for(const std::string& bind) {
+        (void)ask("POST /containers/create", R"({"Image":"x","HostConfig":{"Binds":[")" + bind + "\"]}}");
+        const auto at = last().find("\"Binds\":");
+        return at == std::string::npos ? last() : last().substr(at, last().find(']', at) - at + 1);
+    }
+};
+
+TEST_F(WithASharedSocket, ContainersCannotPutALinkInItsPlace) {
+    const std::string kept = R"("/vol/srv/.gocd-docker-1:/x/.gocd-docker-1:ro")";
+    EXPECT_EQ(binds_for("/srv:/x"), R"("Binds":["/vol/srv:/x",)" + kept + "]");
+    EXPECT_EQ(binds_for("/srv/.gocd-docker-1:/x"), R"("Binds":["/vol/srv/.gocd-docker-1:/x:ro"])");
+    EXPECT_EQ(binds_for("/srv/job:/x"), R"("Binds":["/vol/srv/job:/x"])");
+    EXPECT_EQ(binds_for("/var/run/docker.sock:/s"), R"("Binds":["/vol/srv/.gocd-docker-1/docker.sock:/s"])");
+    EXPECT_THAT(ask("POST /volumes/create",
+                    R"({"Name":"v","DriverOpts":{"type":"none","o":"bind","device":"/srv"}})"),
+                AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("DriverOpts.device")));
+}
+
 }  // namespace
 }  // namespace supervisor::broker

@@ -20,7 +20,8 @@ inline const std::string kNet(64, 'c');
 
 class Rewriting : public testing::Test {
   protected:
-    explicit Rewriting(std::string_view policy = "isolated") : harness(policy) {
+    explicit Rewriting(std::string_view policy = "isolated", const std::function<void(Config&)>& adjust = {})
+        : harness(policy, adjust) {
         harness.broker().ledger().add(OwnContainer{kId, "db", "", 0, 0});
         harness.broker().ledger().add(OwnNetwork{kNet, hidden("app"), "app", ""});
         harness.answer = [this](const std::string& request) {

@@ -232,6 +232,11 @@ TEST_F(Rules, BindOfTheDockerSocketGivesTheBrokersOwn) {
     }
 }
 
+TEST_F(Rules, ALinkInThePlaceOfTheBrokersSocketIsNotBound) {
+    config.listen_path = "/run/gocd/replaced.sock";
+    EXPECT_EQ(host(R"("Binds":["/var/run/docker.sock:/var/run/docker.sock"])")->rule, "host-paths");
+}
+
 TEST_F(Rules, NetworksGetTheirHiddenNameAndTheContainersNameAsAlias) {
     auto rule_scope = scope(policy_);
     rule_scope.container_name = "web";

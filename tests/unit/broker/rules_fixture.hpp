@@ -53,6 +53,8 @@ class Rules : public testing::Test {
                           if (path == "/godata/socket")
                               return sys::ResolvedPath{"/var/run/docker.sock", true};
                           if (path == "/godata/colon") return sys::ResolvedPath{"/godata/a:/etc", true};
+                          if (path == "/run/gocd/replaced.sock")
+                              return sys::ResolvedPath{"/var/run/docker.sock", true};
                           return sys::ResolvedPath{path, true};
                       }};
     json::object body;
