@@ -278,6 +278,23 @@ TEST_F(Rewriting, ContainersOfTheAgentItselfAreUntouchable) {
                 StartsWith("HTTP/1.1 404"));
 }
 
+TEST(AgentsOwnLimits, HoldForWhatItStartsBesideItself) {
+    const auto limits = [](std::uint64_t asked, const std::string& own) {
+        Harness harness(
+            "isolated",
+            [asked](Config& config) {
+                config.mounts.reset();
+                config.limits.pids = asked;
+            },
+            R"({"Id":")" + std::string(64, 'f') + R"(","Mounts":[],"HostConfig":{"PidsLimit":)" + own + "}}");
+        return harness.broker().config().limits.pids;
+    };
+    EXPECT_EQ(limits(0, "100"), 100U);
+    EXPECT_EQ(limits(50, "100"), 50U);
+    EXPECT_EQ(limits(0, "null"), 0U);
+    EXPECT_EQ(limits(0, "-1"), 0U);
+}
+
 class WithASharedSocket : public Rewriting {
   protected:
     WithASharedSocket()
