@@ -36,6 +36,7 @@ int run(Config config) {
         log::error("broker", "the configuration names no listener or no agent");
         return 64;
     }
+    config.bounds = own_bounds();
     if (config.incarnation.empty()) config.incarnation = own_incarnation();
     auto loop = loop::EventLoop::create();
     if (!loop) {

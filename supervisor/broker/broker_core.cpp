@@ -60,8 +60,18 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
     if (config_.mounts) mounts_ = mount_table(*config_.mounts);
 }
 
+// A container that can write to the directory of the shared socket could put a link to the host's own in its
+// place, which the engine would follow: containers get that directory read-only, wherever they get it.
+void Broker::keep_shared_directory(std::vector<Mount>& mounts) const {
+    const auto directory = config_.shared_path.substr(0, config_.shared_path.rfind('/'));
+    if (directory.empty()) return;
+    const auto source = MountTable(mounts, {}, {}).own_path(directory);
+    if (source) mounts.push_back({directory, *source, false});
+}
+
 MountTable Broker::mount_table(std::vector<Mount> mounts) {
     auto kept = protected_paths(config_, mounts);
+    keep_shared_directory(mounts);
     return {std::move(mounts), std::move(kept), [this](const std::string& path) { return resolve(path); }};
 }
 
@@ -145,6 +155,11 @@ void Broker::learn_from_inspect(const json::object& self) {
     const auto* host = self.if_contains("HostConfig");
     if (config_.cgroup_parent.empty() && host != nullptr && host->is_object()) {
         config_.cgroup_parent = text_of(host->as_object(), "CgroupParent");
+    }
+    if (config_.limits.pids == 0 && host != nullptr && host->is_object()) {
+        const auto* pids = host->as_object().if_contains("PidsLimit");
+        if (pids != nullptr && pids->is_int64() && pids->as_int64() > 0)
+            config_.limits.pids = static_cast<std::uint64_t>(pids->as_int64());
     }
     log::info("broker", "the agent is container " + owner_.container.substr(0, 12) + " with " +
                             std::to_string(mounts_.mounts().size()) + " mounts");

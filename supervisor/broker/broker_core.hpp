@@ -95,6 +95,7 @@ class Broker : public SessionOwner {
     void learn_from_inspect(const json::object& self);
     void call_itself(std::string agent_id);
     MountTable mount_table(std::vector<Mount> mounts);
+    void keep_shared_directory(std::vector<Mount>& mounts) const;
     Result<sys::ResolvedPath> resolve(const std::string& path);
     SweepScope own_scope(SweepScope::Kind kind) const;
     void start_listening();

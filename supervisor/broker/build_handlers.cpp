@@ -31,6 +31,13 @@ Verdict rewrite_build_query(RuleScope& scope, Query& query) {
         query.get("securityopt") != "[]" && !scope.policy.allows(Permission::SecurityOptions)) {
         return refusal(scope, Permission::SecurityOptions, "securityopt", "must not be set");
     }
+    // The engine's other builder needs no session for this, and takes neither cgroup parent nor limits.
+    const auto version = query.get("version");
+    if (!version.empty() && version != "1" && !scope.policy.allows(Permission::BuildKit)) {
+        return refusal(scope, Permission::BuildKit, "version",
+                       "only the classic builder may be used; build with DOCKER_BUILDKIT=0, or version=1");
+    }
+    if (auto denial = limit_build(scope, query)) return denial;
     query.remove("isolation");
     query.remove("cgroupparent");
     if (!scope.config.cgroup_parent.empty()) query.set("cgroupparent", scope.config.cgroup_parent);
@@ -57,6 +64,17 @@ std::string built_id(std::string_view line) {
     return {};
 }
 
+// Steps are told by {"stream":" ---\u003e 0123456789ab\n"}.
+std::string step_id(std::string_view line) {
+    static constexpr std::string_view kMark = R"({"stream":" ---\u003e )";
+    static constexpr std::size_t kShort = 12;
+    if (!line.starts_with(kMark)) return {};
+    const auto id = line.substr(kMark.size(), kShort);
+    const bool whole =
+        id.size() == kShort && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return whole ? std::string(id) : std::string();
+}
+
 void start_build(Broker& broker, const ExchangePtr& exchange, const JobIdentity& job) {
     std::vector<std::string> tags;
     for (const auto& tag : exchange->query.all("t")) {
@@ -66,6 +84,7 @@ void start_build(Broker& broker, const ExchangePtr& exchange, const JobIdentity&
     with_free_tags(broker, exchange, tags, [&broker, exchange, tags, job] {
         auto plan = exchange->plan(exchange->upstream_path("/build"));
         plan.filter_line = [&broker, tags, job](std::string_view line) {
+            if (const auto step = step_id(line); !step.empty()) broker.ledger().add_step(step);
             if (const auto id = built_id(line); !id.empty()) {
                 for (const auto& tag : tags) broker.ledger().add_image(tag, {job.locator(), id});
             }

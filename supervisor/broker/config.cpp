@@ -1,6 +1,8 @@
 #include "broker/config.hpp"
 
 #include "base/json.hpp"
+#include "base/strings.hpp"
+#include "sys/files.hpp"
 
 namespace supervisor::broker {
 namespace {
@@ -183,6 +185,15 @@ Result<Config> config_from_json(std::string_view text) {
     if (auto read = read_lists(reader, config); !read) return fail(read.error(), "broker configuration");
     if (auto end = reader.end(); !end) return fail(end.error(), "broker configuration");
     return config;
+}
+
+Bounds own_bounds() {
+    Bounds out;
+    out.hard_limits = sys::own_hard_limits();
+    const auto text = sys::read_file_or("/proc/self/oom_score_adj");
+    if (const auto score = parse_unsigned(trim(text), 1000))
+        out.oom_score = static_cast<std::int64_t>(*score);
+    return out;
 }
 
 }  // namespace supervisor::broker

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "sys/resource_limits.hpp"
 
 namespace supervisor::broker {
 
@@ -26,6 +27,13 @@ struct Limits {
     std::uint64_t pids = 0;
     std::uint64_t sessions = 4096;  // client connections at one time
 };
+
+// What the agent itself may use: what it starts beside itself may have no more.
+struct Bounds {
+    std::vector<sys::HardLimit> hard_limits;  // empty: not known, nothing is refused
+    std::int64_t oom_score = 0;
+};
+Bounds own_bounds();
 
 enum class Mode {
     Dood,  // the engine is the host's: the agent is a container beside what the jobs start
@@ -62,6 +70,7 @@ struct Config {
     std::optional<std::vector<Mount>> mounts;
     // Paths in the agent that no container may get, nor anything that contains them.
     std::vector<std::string> protected_paths = {"/proc", "/sys", "/dev", "/run/gocd-supervisor"};
+    Bounds bounds;            // found out by the broker, which inherits them
     bool keep_images = true;  // images that a job built stay until the agent ends
 
     int audit_fd = -1;       // one JSON line per mutating request

@@ -34,6 +34,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool write(std::string_view bytes) { return write(bytes, {}); }
     bool write(std::string_view first, std::string_view second);
     bool blocked() const { return sent_ < outbox_.size(); }
+    std::size_t queued() const { return outbox_.size() - sent_; }
     bool broken() const { return broken_; }
 
     void want_read(bool on);

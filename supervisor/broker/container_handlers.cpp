@@ -129,6 +129,15 @@ void container_call(Broker& broker, const ExchangePtr& exchange) {
     });
 }
 
+// The engine runs ps on the host with these words and then looks for the container's processes in a column
+// named PID. "rss=PID" would make that column another one, and the rows anybody's.
+void container_top(Broker& broker, const ExchangePtr& exchange) {
+    if (exchange->query.get("ps_args").find('=') != std::string_view::npos)
+        return exchange->deny(
+            {400, "ps-arguments", "ps_args: columns must not be given other names with \"=\""});
+    container_call(broker, exchange);
+}
+
 void container_stream(Broker& broker, const ExchangePtr& exchange) {
     with_container(broker, exchange, exchange->name, [exchange](const OwnContainer& own) {
         exchange->relay(exchange->plan(exchange->upstream_path(container_path(exchange, own.id))));
@@ -165,17 +174,36 @@ void start_container(Broker& broker, const ExchangePtr& exchange) {
     container_call(broker, exchange);
 }
 
+namespace {
+
+void send_update(Broker& broker, const ExchangePtr& exchange, const OwnContainer& own,
+                 const json::object& body) {
+    call_and_show(broker, exchange, "/containers/" + own.id + "/update", to_text(body),
+                  [&broker, id = own.id, memory = memory_asked(body),
+                   nano_cpus = nano_cpus_asked(body)](const Reply& reply) {
+                      const auto& limits = broker.config().limits;
+                      if (reply.status != 200) return;
+                      broker.ledger().grant(id, limits.memory > 0 ? memory : 0,
+                                            limits.nano_cpus > 0 ? nano_cpus : 0);
+                  });
+}
+
+}  // namespace
+
 void update_container(Broker& broker, const ExchangePtr& exchange) {
     auto body = body_object(exchange);
     if (!body) return;
-    with_rewritten(broker, exchange, std::move(*body), rewrite_update,
-                   [&broker, exchange](json::object rewritten, const RuleScope&) {
-                       with_container(broker, exchange, exchange->name,
-                                      [&broker, exchange, rewritten](const OwnContainer& own) {
-                                          call_and_show(broker, exchange, "/containers/" + own.id + "/update",
-                                                        to_text(rewritten));
-                                      });
-                   });
+    with_rewritten(
+        broker, exchange, std::move(*body),
+        [name = exchange->name](RuleScope& scope, json::object& copy) {
+            return rewrite_update(scope, copy, scope.ledger.container(name));
+        },
+        [&broker, exchange](const json::object& rewritten, const RuleScope&) {
+            with_container(broker, exchange, exchange->name,
+                           [&broker, exchange, rewritten](const OwnContainer& own) {
+                               send_update(broker, exchange, own, rewritten);
+                           });
+        });
 }
 
 void rename_container(Broker& broker, const ExchangePtr& exchange) {

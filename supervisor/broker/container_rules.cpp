@@ -110,13 +110,9 @@ Verdict force_cgroup_parent(RuleScope& scope, json::value& value, const FieldRul
     return {};
 }
 
-Verdict check_oom_score(RuleScope& scope, json::value& value, const FieldRule& rule,
-                        const std::string& path) {
-    const bool raised = value.is_int64() && value.as_int64() > 0;
-    return raised ? Verdict() : ask(scope, value, rule, path);
-}
-
-// A container must not come back after its agent is gone, not even when the host restarts.
+// What has ended well stays ended, also when the engine starts anew. (One that was running then counts as
+// failed and comes back for as long as no agent of the host starts: a service that waits for another one by
+// failing needs "on-failure".)
 Verdict soften_restart(RuleScope& scope, json::value& value, const FieldRule& rule, const std::string& path) {
     if (is_empty_value(value) || scope.policy.allows(rule.permission)) return {};
     if (!value.is_object()) return malformed(path, "an object");
@@ -221,7 +217,7 @@ constexpr FieldRule kResourceFields[] = {
     {"MemorySwappiness", pass},
     {"OomKillDisable", ask, Permission::OomControl},
     {"PidsLimit", pass},
-    {"Ulimits", pass},
+    {"Ulimits", check_ulimits},
     {"CpuCount", pass},
     {"CpuPercent", pass},
     {"IOMaximumIOps", pass},
@@ -234,7 +230,7 @@ constexpr FieldRule kOnlyHostFields[] = {
     {"ContainerIDFile", pass},
     {"LogConfig", check_log_config},
     {"NetworkMode", check_network_mode},
-    {"PortBindings", pass},
+    {"PortBindings", check_port_bindings},
     {"AutoRemove", pass},
     {"VolumeDriver", check_volume_driver, Permission::VolumeDrivers},
     {"VolumesFrom", pass},  // see expand_volumes_from
@@ -254,7 +250,7 @@ constexpr FieldRule kOnlyHostFields[] = {
     {"OomScoreAdj", check_oom_score, Permission::OomControl},
     {"PidMode", check_pid_mode, Permission::HostPid},
     {"Privileged", ask, Permission::Privileged},
-    {"PublishAllPorts", pass},
+    {"PublishAllPorts", check_publish_all},
     {"ReadonlyRootfs", pass},
     {"SecurityOpt", check_security_options, Permission::SecurityOptions},
     {"StorageOpt", check_storage, Permission::VolumeDrivers},
@@ -343,52 +339,7 @@ constexpr FieldRule kExecFields[] = {
     {"Container", drop},
 };
 
-std::uint64_t number_of(const json::object& object, std::string_view key) {
-    const auto* value = object.if_contains(key);
-    return value != nullptr && value->is_int64() && value->as_int64() > 0
-               ? static_cast<std::uint64_t>(value->as_int64())
-               : 0;
-}
-
-// A container that names no limit may use the agent's total; what containers ask for by name must fit into it
-// together.
-Verdict limit_total(json::object& host, const char* field, std::uint64_t total, std::uint64_t granted) {
-    if (total == 0) return {};
-    const auto wanted = number_of(host, field);
-    if (wanted == 0) {
-        host[field] = static_cast<std::int64_t>(total);
-        return {};
-    }
-    if (wanted <= total && granted <= total - wanted) return {};
-    return Denial{403, "limits",
-                  std::string("HostConfig.") + field + ": " + std::to_string(wanted) +
-                      " is more than what is left of the agent's " + std::to_string(total)};
-}
-
-Verdict apply_limits(RuleScope& scope, json::object& host) {
-    const auto& limits = scope.config.limits;
-    if (limits.containers > 0 && scope.ledger.containers().size() >= limits.containers) {
-        return Denial{403, "limits",
-                      "the agent's jobs have " + std::to_string(limits.containers) +
-                          " containers already, which is the limit"};
-    }
-    std::uint64_t memory = 0;
-    std::uint64_t cpus = 0;
-    for (const auto& [id, container] : scope.ledger.containers()) {
-        memory += container.memory;
-        cpus += container.nano_cpus;
-    }
-    if (auto denial = limit_total(host, "Memory", limits.memory, memory)) return denial;
-    if (number_of(host, "CpuQuota") == 0) {
-        if (auto denial = limit_total(host, "NanoCpus", limits.nano_cpus, cpus)) return denial;
-    }
-    if (limits.pids > 0) {
-        const auto wanted = number_of(host, "PidsLimit");
-        host["PidsLimit"] =
-            static_cast<std::int64_t>(wanted == 0 ? limits.pids : std::min(wanted, limits.pids));
-    }
-    return {};
-}
+constexpr const char* kOomScore = "HostConfig.OomScoreAdj";
 
 json::object& object_member(json::object& parent, const char* key) {
     auto& value = parent[key];
@@ -404,19 +355,19 @@ Verdict rewrite_container(RuleScope& scope, json::object& body) {
     if (auto denial = expand_volumes_from(scope, host)) return denial;
     if (!scope.config.cgroup_parent.empty()) host["CgroupParent"] = scope.config.cgroup_parent;
     if (auto denial = apply_limits(scope, host)) return denial;
+    // What is not given counts as 0, which the agent's own may exceed.
+    json::value& score = host["OomScoreAdj"];
+    if (auto denial = check_oom_score(scope, score, {"OomScoreAdj", pass, Permission::OomControl}, kOomScore))
+        return denial;
+    if (is_empty_value(score)) host.erase("OomScoreAdj");
     set_owner_labels(object_member(body, "Labels"), scope.owner, scope.job);
     return add_name_alias(scope, body);
 }
 
-Verdict rewrite_update(RuleScope& scope, json::object& body) {
+Verdict rewrite_update(RuleScope& scope, json::object& body, const OwnContainer* self) {
     if (auto denial = apply_rules(scope, body, kResourceFields, "")) return denial;
     body.erase("CgroupParent");
-    const auto& limits = scope.config.limits;
-    if (limits.memory > 0 && number_of(body, "Memory") > limits.memory)
-        return Denial{403, "limits", "Memory: more than the agent's total"};
-    if (limits.nano_cpus > 0 && number_of(body, "NanoCpus") > limits.nano_cpus)
-        return Denial{403, "limits", "NanoCpus: more than the agent's total"};
-    return {};
+    return apply_update_limits(scope, body, self);
 }
 
 Verdict rewrite_exec(RuleScope& scope, json::object& body) {

@@ -19,13 +19,9 @@ struct Creation {
 };
 using CreationPtr = std::shared_ptr<Creation>;
 
-std::uint64_t asked(const json::object& body, const char* field) {
+json::object host_config_of(const json::object& body) {
     const auto* host = body.if_contains("HostConfig");
-    if (host == nullptr || !host->is_object()) return 0;
-    const auto* value = host->as_object().if_contains(field);
-    return value != nullptr && value->is_int64() && value->as_int64() > 0
-               ? static_cast<std::uint64_t>(value->as_int64())
-               : 0;
+    return host != nullptr && host->is_object() ? host->as_object() : json::object();
 }
 
 // The inspect answer tells what the create answer does not: the name that the engine chose, anonymous
@@ -89,15 +85,7 @@ void create_volumes(Broker& broker, const ExchangePtr& exchange, const CreationP
 // Another agent may have moved the tag; then the id says what this agent's job means.
 void pin_image(Broker& broker, Creation& creation, const std::optional<json::object>& image) {
     const auto reference = text_of(creation.body, "Image");
-    const auto* own = broker.ledger().image(with_tag(reference));
-    if (!image || own == nullptr || own->id.empty()) return;
-    const auto* tags = image->if_contains("RepoTags");
-    if (tags != nullptr && tags->is_array()) {
-        for (const auto& tag : tags->as_array()) {
-            if (tag == json::value(with_tag(reference))) return;
-        }
-    }
-    creation.body["Image"] = own->id;
+    if (const auto* own = moved_image(broker, reference, image)) creation.body["Image"] = own->id;
 }
 
 Verdict rewrite(RuleScope& scope, json::object& body, const std::string& name) {
@@ -120,8 +108,9 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
         exchange->query.remove("name");
     else
         exchange->query.set("name", broker.names().hidden(name));
-    const auto memory = asked(*body, "Memory");
-    const auto nano_cpus = asked(*body, "NanoCpus");
+    const auto host = host_config_of(*body);
+    const auto memory = memory_asked(host);
+    const auto nano_cpus = nano_cpus_asked(host);
     with_rewritten(
         broker, exchange, std::move(*body),
         [name](RuleScope& scope, json::object& copy) { return rewrite(scope, copy, name); },

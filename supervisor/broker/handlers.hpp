@@ -23,6 +23,7 @@ void no_swarm(Broker& broker, const ExchangePtr& exchange);
 void list_containers(Broker& broker, const ExchangePtr& exchange);
 void inspect_container(Broker& broker, const ExchangePtr& exchange);
 void prune_containers(Broker& broker, const ExchangePtr& exchange);
+void container_top(Broker& broker, const ExchangePtr& exchange);
 void container_call(Broker& broker, const ExchangePtr& exchange);
 void container_stream(Broker& broker, const ExchangePtr& exchange);
 void container_stats(Broker& broker, const ExchangePtr& exchange);

@@ -1,5 +1,7 @@
 #include "broker/image_access.hpp"
 
+#include <algorithm>
+
 #include "base/strings.hpp"
 #include "broker/handler_support.hpp"
 #include "broker/uri.hpp"
@@ -15,6 +17,26 @@ bool is_known(const Ledger& ledger, const json::object& image) {
         if (tag.is_string() && ledger.image(std::string(tag.as_string())) != nullptr) return true;
     }
     return false;
+}
+
+bool names_nothing(const json::object& image, const char* key, std::string_view none) {
+    const auto* names = image.if_contains(key);
+    if (names == nullptr || !names->is_array()) return true;
+    return std::all_of(names->as_array().begin(), names->as_array().end(), [none](const json::value& name) {
+        return name.is_string() && std::string_view(name.as_string()) == none;
+    });
+}
+
+// Of the steps of builds only the last one is labelled; the others hold what somebody's build was given.
+bool is_step_of_a_build(const json::object& image) {
+    return names_nothing(image, "RepoTags", "<none>:<none>") &&
+           names_nothing(image, "RepoDigests", "<none>@<none>");
+}
+
+bool is_own_step(const Ledger& ledger, const json::object& image) {
+    static constexpr std::string_view kHash = "sha256:";
+    const auto id = text_of(image, "Id");
+    return id.starts_with(kHash) && ledger.is_step(std::string_view(id).substr(kHash.size(), 12));
 }
 
 std::string inspect_path(const Exchange& exchange, const std::string& reference) {
@@ -33,9 +55,10 @@ bool is_plain_reference(const std::string& reference) {
 
 bool is_visible_image(const Broker& broker, const json::object& image) {
     const auto agent = label_of(image, kAgentLabel);
-    if (agent.empty() || agent == broker.owner().agent_id || broker.policy().allows(Permission::SharedTags))
-        return true;
-    return is_known(const_cast<Broker&>(broker).ledger(), image);
+    const auto& ledger = const_cast<Broker&>(broker).ledger();
+    if (agent == broker.owner().agent_id || broker.policy().allows(Permission::SharedTags)) return true;
+    if (agent.empty() && (!is_step_of_a_build(image) || is_own_step(ledger, image))) return true;
+    return is_known(ledger, image);
 }
 
 void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
@@ -51,7 +74,8 @@ void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::
         [&broker, exchange, reference, meant, missing, hidden, then = std::move(then)](const Reply& reply) {
             const auto parsed = parsed_body(reply);
             if (reply.status == 200 && parsed && parsed->is_object()) {
-                if (!is_visible_image(broker, parsed->as_object())) return hidden();
+                // What was noted with its id when this agent made it is its own, however it looks by now.
+                if (meant == reference && !is_visible_image(broker, parsed->as_object())) return hidden();
                 return then(parsed->as_object());
             }
             if (meant != reference && reply.status == 404) {
@@ -61,6 +85,34 @@ void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::
             if (missing == MissingImage::Answer) return reply_shown(broker, exchange, reply);
             then({});
         });
+}
+
+const OwnImage* moved_image(Broker& broker, const std::string& reference,
+                            const std::optional<json::object>& image) {
+    const auto* own = broker.ledger().image(with_tag(reference));
+    if (!image || own == nullptr || own->id.empty()) return nullptr;
+    const auto* tags = image->if_contains("RepoTags");
+    const bool there = tags != nullptr && tags->is_array() &&
+                       std::find(tags->as_array().begin(), tags->as_array().end(),
+                                 json::value(with_tag(reference))) != tags->as_array().end();
+    return there ? nullptr : own;
+}
+
+void with_own_tag(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                  const std::optional<json::object>& image, std::function<void()> then) {
+    const auto* own = moved_image(broker, reference, image);
+    if (own == nullptr) return then();
+    const auto tag = with_tag(reference);
+    const auto colon = tag.rfind(':');
+    Query query;
+    query.add("repo", tag.substr(0, colon));
+    query.add("tag", tag.substr(colon + 1));
+    exchange->call(
+        {"POST",
+         "/v" + exchange->version + "/images/" + percent_encode_path(own->id) + "/tag" + query.text(),
+         {},
+         {}},
+        [then = std::move(then)](const Reply&) { then(); });
 }
 
 void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references,

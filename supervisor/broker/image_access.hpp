@@ -24,6 +24,14 @@ enum class MissingImage {
 void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
                         MissingImage missing, std::function<void(const std::optional<json::object>&)> then);
 
+// A tag is one for all agents of the engine: if another one has moved one that this agent made, it goes back
+// to this agent's image before `then`.
+void with_own_tag(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
+                  const std::optional<json::object>& image, std::function<void()> then);
+// The image of this agent that a tag means which another one has moved since; else null.
+const OwnImage* moved_image(Broker& broker, const std::string& reference,
+                            const std::optional<json::object>& image);
+
 // Continues if this agent may make `references` mean another image: tags that do not
 // exist yet, that it made, or that are some agent's build.
 void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references,

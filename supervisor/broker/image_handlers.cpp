@@ -21,6 +21,21 @@ std::vector<std::string> target_of(const Query& query) {
     return reference.empty() ? std::vector<std::string>() : std::vector{reference};
 }
 
+// The engine reads all changes as one text: one that goes on in the next line would take our label with it.
+Verdict check_changes(const Query& query) {
+    for (const auto& change : query.all("changes")) {
+        const auto text = trim(change);
+        const bool goes_on =
+            text.ends_with('\\') || text.ends_with('`') || text.find("<<") != std::string_view::npos;
+        if (goes_on)
+            return Denial{
+                400, "changes",
+                "changes: an instruction must end where it ends, without a continuation or \"<<\", got \"" +
+                    printable(text, 100) + "\""};
+    }
+    return {};
+}
+
 // "LABEL" instructions for images that are imported.
 void add_label_changes(Query& query, const Owner& owner, const JobIdentity& job) {
     json::object labels;
@@ -45,6 +60,7 @@ void import_image(Broker& broker, const ExchangePtr& exchange) {
         return exchange->deny(refusal(broker.scope({}), Permission::RemoteSources, "fromSrc",
                                       "the engine must not fetch images from a URL"));
     }
+    if (const auto denial = check_changes(exchange->query)) return exchange->deny(*denial);
     broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
         with_free_tags(broker, exchange, target_of(exchange->query), [&broker, exchange, job] {
             add_label_changes(exchange->query, broker.owner(), job);
@@ -151,8 +167,10 @@ void save_checked(Broker& broker, const ExchangePtr& exchange, std::vector<std::
     const auto name = names.back();
     names.pop_back();
     with_visible_image(broker, exchange, name, MissingImage::Answer,
-                       [&broker, exchange, names](const std::optional<json::object>&) {
-                           save_checked(broker, exchange, names);
+                       [&broker, exchange, name, names](const std::optional<json::object>& image) {
+                           with_own_tag(broker, exchange, name, image, [&broker, exchange, names] {
+                               save_checked(broker, exchange, names);
+                           });
                        });
 }
 
@@ -189,6 +207,8 @@ void load_images(Broker& broker, const ExchangePtr& exchange) {
                        [&broker, exchange, job](const Reply& reply) {
                            const auto before = std::make_shared<const TagIds>(tag_ids(reply));
                            auto plan = exchange->plan(exchange->upstream_path("/images/load"));
+                           // The engine loads to the end what it has got, whoever waits for it.
+                           plan.sees_the_end = true;
                            plan.filter_line = [&broker, job, before](std::string_view line) {
                                auto loaded = value_after(line, "Loaded image: ", "\\\"");
                                if (loaded.empty()) loaded = value_after(line, "Loaded image ID: ", "\\\"");
@@ -222,10 +242,12 @@ void inspect_image(Broker& broker, const ExchangePtr& exchange) {
 
 void image_stream(Broker& broker, const ExchangePtr& exchange) {
     with_visible_image(broker, exchange, exchange->name, MissingImage::Answer,
-                       [exchange](const std::optional<json::object>&) {
+                       [&broker, exchange](const std::optional<json::object>& image) {
                            const auto path = replace_all(exchange->route->pattern, "{name...}",
                                                          percent_encode_path(exchange->name));
-                           exchange->relay(exchange->plan(exchange->upstream_path(path)));
+                           with_own_tag(broker, exchange, exchange->name, image, [exchange, path] {
+                               exchange->relay(exchange->plan(exchange->upstream_path(path)));
+                           });
                        });
 }
 
@@ -259,18 +281,7 @@ void push_image(Broker& broker, const ExchangePtr& exchange) {
     };
     with_visible_image(broker, exchange, reference, MissingImage::LeaveToEngine,
                        [&broker, exchange, reference, push](const std::optional<json::object>& image) {
-                           const auto* own = broker.ledger().image(reference);
-                           if (!image || own == nullptr || own->id.empty()) return push();
-                           const auto colon = reference.rfind(':');
-                           Query query;
-                           query.add("repo", reference.substr(0, colon));
-                           query.add("tag", reference.substr(colon + 1));
-                           exchange->call({"POST",
-                                           "/v" + exchange->version + "/images/" +
-                                               percent_encode_path(own->id) + "/tag" + query.text(),
-                                           {},
-                                           {}},
-                                          [push](const Reply&) { push(); });
+                           with_own_tag(broker, exchange, reference, image, push);
                        });
 }
 
@@ -293,6 +304,18 @@ void tag_image(Broker& broker, const ExchangePtr& exchange) {
     });
 }
 
+// Under this tag the engine has another agent's image by now; only our own goes, if no other tag holds it.
+void remove_moved(Broker& broker, const ExchangePtr& exchange, const OwnImage& moved,
+                  const json::object& image) {
+    const auto reference = with_tag(exchange->name);
+    const auto* tags = image.if_contains("RepoTags");
+    const auto path = "/images/" + percent_encode_path(moved.id);
+    broker.ledger().remove_image(reference);
+    if (tags == nullptr || !tags->is_array() || tags->as_array().empty())
+        return call_and_show(broker, exchange, path);
+    exchange->reply(200, to_text(json::array{json::object{{"Untagged", reference}}}) + "\n");
+}
+
 void remove_image(Broker& broker, const ExchangePtr& exchange) {
     with_visible_image(
         broker, exchange, exchange->name, MissingImage::Answer,
@@ -303,6 +326,8 @@ void remove_image(Broker& broker, const ExchangePtr& exchange) {
                                               "it was not made by this agent, and others may use it"));
             }
             const auto reference = exchange->name;
+            if (const auto* moved = moved_image(broker, reference, image))
+                return remove_moved(broker, exchange, *moved, *image);
             call_and_show(broker, exchange, "/images/" + percent_encode_path(reference), {},
                           [&broker, reference](const Reply& reply) {
                               if (reply.status == 200) broker.ledger().remove_image(with_tag(reference));
@@ -313,6 +338,7 @@ void remove_image(Broker& broker, const ExchangePtr& exchange) {
 void commit_container(Broker& broker, const ExchangePtr& exchange) {
     auto body = body_object(exchange);
     if (!body) return;
+    if (const auto denial = check_changes(exchange->query)) return exchange->deny(*denial);
     with_container(broker, exchange, std::string(exchange->query.get("container")),
                    [&broker, exchange, body = std::move(*body)](const OwnContainer& own) {
                        exchange->query.set("container", own.id);

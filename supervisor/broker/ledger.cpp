@@ -90,6 +90,15 @@ void Ledger::remove_image(std::string_view reference) {
     if (images_.erase(std::string(reference)) > 0) note({"no image", json::string(reference)});
 }
 
+void Ledger::grant(std::string_view id, std::uint64_t memory, std::uint64_t nano_cpus) {
+    const auto it = containers_.find(id);
+    if (it == containers_.end() || (memory == 0 && nano_cpus == 0)) return;
+    auto& container = it->second;
+    if (memory > 0) container.memory = memory;
+    if (nano_cpus > 0) container.nano_cpus = nano_cpus;
+    note({"container", container.id, container.name, container.job, container.memory, container.nano_cpus});
+}
+
 void Ledger::rename_container(std::string_view id, std::string name) {
     if (const auto it = containers_.find(id); it != containers_.end()) it->second.name = std::move(name);
 }

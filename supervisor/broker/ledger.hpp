@@ -56,10 +56,16 @@ class Ledger {
     // A reference or id that this agent introduced: built, tagged, loaded or committed (made), or pulled.
     void add_image(std::string reference, OwnImage image);
 
+    // A step of a build, by the first 12 digits of its id: it has no label and no tag.
+    void add_step(std::string_view id) { remember("step " + std::string(id)); }
+    bool is_step(std::string_view id) const { return ever_owned("step " + std::string(id)); }
+
     void remove_container(std::string_view id);
     void remove_network(std::string_view id);
     void remove_volume(std::string_view name);
     void remove_image(std::string_view reference);
+    // What it has been given since, where that is not 0.
+    void grant(std::string_view id, std::uint64_t memory, std::uint64_t nano_cpus);
     void rename_container(std::string_view id, std::string name);
     // Forget containers and networks: lists from the engine follow. Volumes and images stay, since some of
     // them carry no label that a list could be filtered by.

@@ -34,7 +34,11 @@ Result<EnginePath> broker_socket(const RuleScope& scope) {
     if (scope.config.mode == Mode::Dind) return EnginePath{scope.config.listen_path, true, {}};
     for (const auto& path : {scope.config.shared_path, scope.config.listen_path}) {
         if (path.empty()) continue;
-        if (auto source = scope.mounts.own_path(path)) return EnginePath{*source, true, {}};
+        const auto source = scope.mounts.own_path(path);
+        if (!source) continue;
+        if (!scope.mounts.leads_to_itself(path))
+            return fail(path + " is not the broker's socket any more: a link was put in its place");
+        return EnginePath{*source, true, {}};
     }
     return fail(
         Error("the agent has no volume or bind mount on which a container could be given the broker's socket")
@@ -131,6 +135,10 @@ Verdict check_bind(RuleScope& scope, const std::string& text, json::array& out, 
     }
     const auto translated = engine_path(scope, source);
     if (!translated) return bind_refusal(scope, path, translated.error());
+    // A link may lead to a name with a colon, which the engine would take for the end of the source.
+    if (translated->source.find(':') != std::string::npos)
+        return malformed(
+            path, "a source without a colon; use a mount for \"" + printable(translated->source, 200) + "\"");
     out.push_back(
         json::string(translated->source + ":" + destination + mode_as_given(*mode, translated->writable)));
     for (const auto& nested : translated->nested) {
@@ -385,6 +393,10 @@ Verdict check_driver_options(RuleScope& scope, json::value& value, const FieldRu
         (mount_options == "bind" || mount_options == "rbind" || mount_options == "bind,ro")) {
         const auto translated = engine_path(scope, text_of(options, "device"));
         if (!translated) return bind_refusal(scope, path + ".device", translated.error());
+        if (!translated->nested.empty())
+            return malformed(
+                path + ".device",
+                "a directory without other mounts of the agent below it; bind it without a volume");
         options["device"] = translated->source;
         options["o"] = translated->writable ? mount_options : std::string("bind,ro");
         return {};

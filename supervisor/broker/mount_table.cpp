@@ -73,6 +73,11 @@ Result<std::string> MountTable::own_path(const std::string& path) const {
     return joined(mount->source, below(path, mount->destination));
 }
 
+bool MountTable::leads_to_itself(const std::string& path) const {
+    const auto resolved = resolver_(path);
+    return resolved && resolved->path == path;
+}
+
 std::string MountTable::shown(std::string_view engine_path) const {
     const Mount* best = nullptr;
     for (const auto& mount : mounts_) {

@@ -37,6 +37,8 @@ class MountTable {
     // Links are resolved first, in the agent's view: the engine would resolve the text in the host's.
     Result<EnginePath> translate(const std::string& path) const;
     // Without resolving or protecting anything: for a path of our own.
+    // No link stands in its way or in its place.
+    bool leads_to_itself(const std::string& path) const;
     Result<std::string> own_path(const std::string& path) const;
     // The agent's name for an engine path, or the path itself.
     std::string shown(std::string_view engine_path) const;

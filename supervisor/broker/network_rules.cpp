@@ -120,7 +120,7 @@ constexpr FieldRule kIpamFields[] = {
          return value == json::value("default") ? Verdict() : ask(scope, value, rule, path);
      },
      Permission::NetworkDrivers},
-    {"Config", pass},
+    {"Config", check_pools},
     {"Options", ask, Permission::NetworkDrivers},
 };
 

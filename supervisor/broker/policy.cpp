@@ -31,6 +31,12 @@ constexpr std::array<PermissionInfo, static_cast<std::size_t>(Permission::Count_
     {Permission::LogDrivers, "log-drivers", "log drivers that connect somewhere"},
     {Permission::RestartPolicies, "restart-policies", "restart policies as they are given"},
     {Permission::OomControl, "oom-control", "protection from the out-of-memory killer"},
+    {Permission::Ulimits, "ulimits", "ulimits above the agent's own"},
+    {Permission::HostPorts, "host-ports",
+     "any fixed port of the host; \"host_ports\" lists what is accepted"},
+    {Permission::HostAddresses, "host-addresses",
+     "ports on any address of the host; \"host_addresses\" lists what is accepted"},
+    {Permission::Subnets, "subnets", "networks with any subnet; \"subnets\" lists what is accepted"},
     {Permission::RemoteSources, "remote-sources",
      "build contexts and images that the engine fetches from a URL"},
     {Permission::SharedTags, "shared-tags", "moving tags of images that this agent did not make"},
@@ -53,6 +59,17 @@ std::string plain_capability(std::string_view name) {
     return out;
 }
 
+// Below 1024 are the host's own services.
+constexpr const char* kHostPorts = "1024-65535";
+constexpr const char* kHostAddresses[] = {"0.0.0.0", "::", "127.0.0.0/8", "::1"};
+// From where an engine itself takes subnets, less those of its own bridge and of a cloud's usual network: the
+// host has a route to every subnet of its networks, so that one that is in use elsewhere would be hijacked.
+constexpr const char* kSubnets[] = {"172.18.0.0/15", "172.20.0.0/14", "172.24.0.0/14",
+                                    "172.28.0.0/15", "172.30.0.0/16", "fd00::/8"};
+
+constexpr std::string_view kKeys[] = {"base",       "allow",      "capabilities",   "devices",
+                                      "host_paths", "host_ports", "host_addresses", "subnets"};
+
 Result<std::vector<std::string>> string_list(const json::object& object, std::string_view key) {
     std::vector<std::string> out;
     const auto* value = object.if_contains(key);
@@ -63,6 +80,21 @@ Result<std::vector<std::string>> string_list(const json::object& object, std::st
         out.emplace_back(element.as_string());
     }
     return out;
+}
+
+// A list that says what is accepted, instead of the built-in one. The permission that accepts everything
+// would make it void.
+template <class Set>
+Result<> read_set(const json::object& file, std::string_view key, bool everything_allowed, Set& out) {
+    if (!file.contains(key)) return {};
+    if (everything_allowed)
+        return fail("policy file: " + std::string(key) +
+                    " lists what is accepted, and \"allow\" accepts everything: one of the two is too much");
+    SUPERVISOR_TRY_ASSIGN(texts, string_list(file, key));
+    auto parsed = Set::parse(texts);
+    if (!parsed) return fail(parsed.error(), "policy file: " + std::string(key));
+    out = std::move(*parsed);
+    return {};
 }
 
 Result<Permission> permission_named(std::string_view name) {
@@ -77,11 +109,9 @@ Result<Permission> permission_named(std::string_view name) {
 Result<> check_keys(const json::object& object) {
     for (const auto& [key, value] : object) {
         const std::string_view name(key.data(), key.size());
-        const bool known = name == "base" || name == "allow" || name == "capabilities" || name == "devices" ||
-                           name == "host_paths";
-        if (!known)
-            return fail("unknown key \"" + printable(name, 60) +
-                        "\"; known are base, allow, capabilities, devices, host_paths");
+        if (std::find(std::begin(kKeys), std::end(kKeys), name) != std::end(kKeys)) continue;
+        return fail("unknown key \"" + printable(name, 60) + "\"; known are " +
+                    join({std::begin(kKeys), std::end(kKeys)}, ", "));
     }
     return {};
 }
@@ -95,6 +125,11 @@ std::span<const PermissionInfo> permissions() {
 std::string_view name_of(Permission permission) {
     return kPermissions[static_cast<std::size_t>(permission)].name;
 }
+
+Policy::Policy()
+    : host_ports_(*PortSet::parse({kHostPorts})),
+      host_addresses_(*AddressSet::parse({std::begin(kHostAddresses), std::end(kHostAddresses)})),
+      subnets_(*AddressSet::parse({std::begin(kSubnets), std::end(kSubnets)})) {}
 
 Policy Policy::isolated() {
     return {};
@@ -120,20 +155,34 @@ Result<Policy> Policy::parse(std::string_view text) {
         const bool known = *base == json::value("isolated") || *base == json::value("trusted");
         if (!known) return fail("policy file: base is neither isolated nor trusted");
         policy = *base == json::value("trusted") ? trusted() : isolated();
+        // A list narrows what "trusted" allows.
+        const std::pair<const char*, Permission> lists[] = {{"host_ports", Permission::HostPorts},
+                                                            {"host_addresses", Permission::HostAddresses},
+                                                            {"subnets", Permission::Subnets}};
+        for (const auto& [key, permission] : lists) {
+            if (object.contains(key)) policy.allowed_.reset(static_cast<std::size_t>(permission));
+        }
     }
     SUPERVISOR_TRY_ASSIGN(allowed, string_list(object, "allow"));
     for (const auto& name : allowed) {
         SUPERVISOR_TRY_ASSIGN(permission, permission_named(name));
         policy.allowed_.set(static_cast<std::size_t>(permission));
     }
-    SUPERVISOR_TRY_ASSIGN(capabilities, string_list(object, "capabilities"));
-    for (const auto& name : capabilities) policy.capabilities_.push_back(plain_capability(name));
-    SUPERVISOR_TRY_ASSIGN(devices, string_list(object, "devices"));
-    SUPERVISOR_TRY_ASSIGN(paths, string_list(object, "host_paths"));
-    policy.devices_ = devices;
-    policy.host_paths_ = paths;
+    SUPERVISOR_TRY(policy.read_lists(object));
     policy.name_ = "file";
     return policy;
+}
+
+Result<> Policy::read_lists(const json::object& file) {
+    SUPERVISOR_TRY_ASSIGN(capabilities, string_list(file, "capabilities"));
+    for (const auto& name : capabilities) capabilities_.push_back(plain_capability(name));
+    SUPERVISOR_TRY_ASSIGN(devices, string_list(file, "devices"));
+    SUPERVISOR_TRY_ASSIGN(paths, string_list(file, "host_paths"));
+    devices_ = devices;
+    host_paths_ = paths;
+    SUPERVISOR_TRY(read_set(file, "host_ports", allows(Permission::HostPorts), host_ports_));
+    SUPERVISOR_TRY(read_set(file, "host_addresses", allows(Permission::HostAddresses), host_addresses_));
+    return read_set(file, "subnets", allows(Permission::Subnets), subnets_);
 }
 
 bool Policy::allows_capability(std::string_view name) const {
@@ -148,11 +197,21 @@ bool Policy::allows_device(std::string_view path) const {
     return allows(Permission::Devices) || std::find(devices_.begin(), devices_.end(), path) != devices_.end();
 }
 
+bool Policy::allows_host_port(const PortRange& range) const {
+    return allows(Permission::HostPorts) || host_ports_.contains(range);
+}
+
+bool Policy::allows_host_address(const Subnet& address) const {
+    return allows(Permission::HostAddresses) || host_addresses_.contains(address);
+}
+
+bool Policy::allows_subnet(const Subnet& subnet) const {
+    return allows(Permission::Subnets) || subnets_.contains(subnet);
+}
+
 bool Policy::allows_host_path(std::string_view path) const {
     if (allows(Permission::HostPaths)) return true;
-    return std::any_of(host_paths_.begin(), host_paths_.end(), [&](std::string_view allowed) {
-        return path.starts_with(allowed) && (path.size() == allowed.size() || path[allowed.size()] == '/');
-    });
+    return std::find(host_paths_.begin(), host_paths_.end(), path) != host_paths_.end();
 }
 
 }  // namespace supervisor::broker

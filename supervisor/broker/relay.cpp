@@ -9,6 +9,8 @@ using sys::Transfer;
 namespace {
 
 constexpr std::size_t kMaxLine = 4 << 20;
+// For a client that does not read, where the engine's answer is read all the same.
+constexpr std::size_t kMaxQueue = 4 << 20;
 
 bool is_hop_header(std::string_view name) {
     for (const std::string_view hop :
@@ -117,7 +119,7 @@ void Relay::read_client() {
         const auto got = host_.client().read(buffer.data(), buffer.size());
         if (got.outcome == Transfer::WouldBlock) return;
         if (got.outcome != Transfer::Moved) {
-            (void)give_up();  // the body will never be whole
+            (void)lose_client();  // the body will never be whole
             return;
         }
         if (!send_up({buffer.data(), got.bytes}) || got.bytes < buffer.size()) return;
@@ -144,7 +146,7 @@ void Relay::on_drained(Connection&) {
 void Relay::on_readable(Connection& connection) {
     const auto self = shared_from_this();
     for (int reads = 0; reads < 4 && !over_; ++reads) {
-        if (host_.client().blocked()) return connection.want_read(false);
+        if (host_.client().blocked() && !plan_.sees_the_end) return connection.want_read(false);
         auto& buffer = host_.upstream().scratch();
         const auto got = connection.read(buffer.data(), buffer.size());
         if (got.outcome == Transfer::WouldBlock) return;
@@ -268,9 +270,10 @@ std::string Relay::filter_lines(std::string_view payload) {
 
 bool Relay::to_client(std::string_view bytes) {
     const auto head = std::exchange(pending_head_, {});
-    if (head.empty() && bytes.empty()) return true;
+    if (alone_ || (head.empty() && bytes.empty())) return true;
+    if (host_.client().queued() > kMaxQueue) return lose_client();
     const bool sent = head.empty() ? host_.client().write(bytes) : host_.client().write(head, bytes);
-    return sent ? true : give_up();
+    return sent ? true : lose_client();
 }
 
 bool Relay::finish_answer() {
@@ -281,7 +284,7 @@ bool Relay::finish_answer() {
     }
     if (!last.empty()) last = rechunk_ ? chunk_prefix(last.size()) + last + "\r\n" : last;
     if (rechunk_) last += "0\r\n\r\n";
-    if (!last.empty()) (void)host_.client().write(last);
+    if (!last.empty() && !alone_) (void)host_.client().write(last);
     const bool request_whole = request_body_.done();
     if (upstream_keep_alive_ && request_whole) {
         host_.upstream().release(std::move(upstream_));
@@ -312,6 +315,16 @@ void Relay::end_of_answer() {
     }
     over_ = true;
     host_.relay_failed(Error("the engine closed the connection without an answer"));
+}
+
+bool Relay::lose_client() {
+    if (!plan_.sees_the_end || over_ || !upstream_) return give_up();
+    if (std::exchange(alone_, true)) return true;
+    stop_sending();
+    upstream_->shutdown_write();
+    upstream_->want_read(true);
+    host_.relay_alone();
+    return true;
 }
 
 bool Relay::give_up() {

@@ -25,6 +25,9 @@ struct RelayPlan {
     std::string upgrade;  // the only protocol that a 101 may choose
     HeadFilter filter_head;
     LineFilter filter_line;
+    // What the engine does goes on without the client, so the answer is read to its end even when the client
+    // leaves or reads none of it.
+    bool sees_the_end = false;
 };
 
 // What a relay needs of the session that runs it.
@@ -41,6 +44,8 @@ class RelayHost {
     virtual void relay_failed(const Error& error) = 0;
     // From here on the two connections are one tunnel; bytes that came early are in input() and `early`.
     virtual void relay_hijacked(int status, std::shared_ptr<Connection> upstream, std::string early) = 0;
+    // The client is gone and the relay goes on without it.
+    virtual void relay_alone() = 0;
     // The answer broke off in the middle: only closing tells the client.
     virtual void relay_broken() = 0;
 };
@@ -54,6 +59,7 @@ class Relay : public Connection::Observer, public std::enable_shared_from_this<R
     // Forwarded by the session.
     void client_readable();
     void client_drained();
+    void client_left() { (void)lose_client(); }
 
     // Upstream's events.
     void on_readable(Connection& connection) override;
@@ -78,6 +84,7 @@ class Relay : public Connection::Observer, public std::enable_shared_from_this<R
     bool to_client(std::string_view bytes);
     bool finish_answer();
     void end_of_answer();
+    bool lose_client();
     bool give_up();
 
     RelayHost& host_;
@@ -88,6 +95,7 @@ class Relay : public Connection::Observer, public std::enable_shared_from_this<R
 
     BodyReader request_body_;
     bool sending_ = false;
+    bool alone_ = false;
 
     HeadReader head_;
     std::string pending_head_;  // written together with the first piece of the body

@@ -30,7 +30,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/containers/create", create_container, Json, "name platform", true},
     {"POST", "/containers/prune", prune_containers, None, "filters", true},
     {"GET", "/containers/{id}/json", inspect_container, None, "size"},
-    {"GET", "/containers/{id}/top", container_call, None, "ps_args"},
+    {"GET", "/containers/{id}/top", container_top, None, "ps_args"},
     {"GET", "/containers/{id}/logs", container_stream, None,
      "follow stdout stderr since until timestamps tail details"},
     {"GET", "/containers/{id}/changes", container_call},

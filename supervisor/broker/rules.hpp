@@ -13,6 +13,7 @@
 #include "broker/ledger.hpp"
 #include "broker/mount_table.hpp"
 #include "broker/policy.hpp"
+#include "broker/uri.hpp"
 
 namespace supervisor::broker {
 
@@ -66,7 +67,8 @@ Verdict ask_unless_null(RuleScope& scope, json::value& value, const FieldRule& r
 
 // ---- the bodies ----
 Verdict rewrite_container(RuleScope& scope, json::object& body);
-Verdict rewrite_update(RuleScope& scope, json::object& body);
+// self: the container, null when there is none such.
+Verdict rewrite_update(RuleScope& scope, json::object& body, const OwnContainer* self);
 Verdict rewrite_exec(RuleScope& scope, json::object& body);
 Verdict rewrite_network(RuleScope& scope, json::object& body);
 // built_in: the network is the engine's own bridge.
@@ -85,6 +87,19 @@ Verdict expand_volumes_from(RuleScope& scope, json::object& host_config);
 Verdict check_network_mode(RuleScope&, json::value&, const FieldRule&, const std::string&);
 Verdict check_endpoints(RuleScope&, json::value&, const FieldRule&, const std::string&);
 Verdict add_name_alias(RuleScope& scope, json::object& body);
+// port_rules.cpp
+Verdict check_port_bindings(RuleScope&, json::value&, const FieldRule&, const std::string&);
+Verdict check_publish_all(RuleScope&, json::value&, const FieldRule&, const std::string&);
+Verdict check_pools(RuleScope&, json::value&, const FieldRule&, const std::string&);
+// limit_rules.cpp
+Verdict check_ulimits(RuleScope&, json::value&, const FieldRule&, const std::string&);
+Verdict check_oom_score(RuleScope&, json::value&, const FieldRule&, const std::string&);
+Verdict apply_limits(RuleScope& scope, json::object& host_config);
+Verdict apply_update_limits(RuleScope& scope, json::object& body, const OwnContainer* self);
+Verdict limit_build(RuleScope& scope, Query& query);
+// What a container is to have by its own limits; 0: it names none.
+std::uint64_t memory_asked(const json::object& host_config);
+std::uint64_t nano_cpus_asked(const json::object& host_config);
 // reference_rules.cpp
 Verdict own_container(RuleScope& scope, std::string& reference);
 bool is_agent(const RuleScope& scope, std::string_view reference);

@@ -1,6 +1,7 @@
 #include "broker/session.hpp"
 
 #include "base/strings.hpp"
+#include "broker/handlers.hpp"
 #include "broker/routes.hpp"
 
 namespace supervisor::broker {
@@ -10,18 +11,27 @@ using sys::Transfer;
 namespace {
 // For a head or a small body to arrive once it has begun: a client that dribbles holds a session no longer.
 constexpr Milliseconds kPatience{30'000};
+// For the engine to finish what a client began that left.
+constexpr Milliseconds kPatienceAlone{3'600'000};
 // How long a client may take to read an answer that came before its request was whole.
 constexpr Milliseconds kLingerTime{2'000};
 // A form would be parameters to the engine, so leaving it out would change what is asked for; before a tunnel
-// nobody can tell where a body without a length ends. Other bodies are a habit of some clients, which send
-// their query twice.
-bool means_something(const RequestHead& head) {
+// nobody can tell where a body without a length ends, unless it is a session's: there Node's clients end a
+// body that has nothing in it. Other bodies are a habit of some clients, which send their query twice.
+bool means_something(const Exchange& exchange) {
+    const auto& head = exchange.head;
     const auto type = head.headers.get("Content-Type");
     const auto is = [type](std::string_view kind) {
         return equals_ignoring_case(type.substr(0, kind.size()), kind);
     };
     return is("application/x-www-form-urlencoded") || is("multipart/") ||
-           (head.body.kind == Framing::Chunked && !head.upgrade.empty());
+           (head.body.kind == Framing::Chunked && !head.upgrade.empty() &&
+            exchange.route->handler != open_buildkit);
+}
+
+bool is_early_tunnel(const Exchange& exchange) {
+    return exchange.body_use == BodyUse::None && !exchange.head.upgrade.empty() &&
+           exchange.head.body.kind == Framing::Chunked && !exchange.body.empty();
 }
 
 }  // namespace
@@ -75,6 +85,7 @@ void Session::on_readable(Connection&) {
             if (got.outcome == Transfer::Ended || got.outcome == Transfer::Broken) close();
             return;
         }
+        case State::Alone:
         case State::Tunnel:
         case State::Closed:
             return;
@@ -90,7 +101,9 @@ void Session::on_drained(Connection&) {
 
 void Session::on_hangup(Connection&) {
     const auto self = shared_from_this();
-    close();
+    if (state_ != State::Relaying) return close();
+    const auto relay = relay_;
+    relay->client_left();
 }
 
 bool Session::read_more() {
@@ -155,7 +168,7 @@ void Session::begin_request(std::string_view bytes) {
     if (exchange->head.expects_continue && !body_.done())
         (void)client_->write("HTTP/1.1 100 Continue\r\n\r\n");
     if (exchange->body_use == BodyUse::Stream || body_.done()) return owner_.handle(exchange);
-    if (exchange->body_use == BodyUse::None && means_something(exchange->head))
+    if (exchange->body_use == BodyUse::None && means_something(*exchange))
         return exchange->fail(400, "this request takes no body");
     state_ = State::Body;
     timer_ = owner_.upstream().loop().after(kPatience, [this] { close(); });
@@ -175,6 +188,7 @@ void Session::read_body() {
     timer_.cancel();
     state_ = State::Busy;
     const auto exchange = exchange_;
+    if (is_early_tunnel(*exchange)) return exchange->fail(400, "this request takes no body");
     if (exchange->body_use == BodyUse::None) exchange->body.clear();
     owner_.handle(exchange);
 }
@@ -226,12 +240,14 @@ void Session::start_relay(RelayPlan plan) {
 
 void Session::relay_finished(int status, bool reusable) {
     exchange_->status = status;
+    if (state_ == State::Alone) return close();
     body_ = BodyReader();
     const bool again = reusable && exchange_->head.keep_alive;
     next_request(again);
 }
 
 void Session::relay_failed(const Error& error) {
+    if (state_ == State::Alone) return close();
     state_ = State::Busy;
     const auto exchange = exchange_;
     exchange->head.keep_alive = false;
@@ -251,6 +267,12 @@ void Session::relay_hijacked(int status, std::shared_ptr<Connection> upstream, s
     relay_.reset();
     const auto from_client = std::exchange(input_, {});
     tunnel_->start(from_client, early);
+}
+
+void Session::relay_alone() {
+    state_ = State::Alone;
+    client_->close();
+    timer_ = owner_.upstream().loop().after(kPatienceAlone, [this] { close(); });
 }
 
 void Session::relay_broken() {

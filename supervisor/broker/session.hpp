@@ -53,10 +53,11 @@ class Session : public Connection::Observer,
     void relay_finished(int status, bool reusable) override;
     void relay_failed(const Error& error) override;
     void relay_hijacked(int status, std::shared_ptr<Connection> upstream, std::string early) override;
+    void relay_alone() override;
     void relay_broken() override;
 
   private:
-    enum class State { Head, Body, Busy, Relaying, Tunnel, Lingering, Closed };
+    enum class State { Head, Body, Busy, Relaying, Alone, Tunnel, Lingering, Closed };
     Session(SessionOwner& owner, Peer peer) : owner_(owner), peer_(std::move(peer)) {}
     bool read_more();
     void process();

@@ -65,7 +65,10 @@ class RawClient {
 
 class Harness {
   public:
-    explicit Harness(std::string_view policy = "isolated", const std::function<void(Config&)>& adjust = {}) {
+    // self: what the engine says about the agent's container, when the broker asks at its start.
+    explicit Harness(std::string_view policy = "isolated", const std::function<void(Config&)>& adjust = {},
+                     std::string self = "[]")
+        : self_(std::move(self)) {
         log::configure({log::Level::Error, false});
         char pattern[] = "/tmp/broker-test-XXXXXX";
         directory_ = ::mkdtemp(pattern);
@@ -183,9 +186,11 @@ class Harness {
         ++started_lists_;
         if (request.find("/volumes") != std::string::npos) return json_reply(R"({"Volumes":[]})");
         if (request.find("/version") != std::string::npos) return json_reply(R"({"ApiVersion":"1.41"})");
-        return json_reply("[]");
+        const bool about_self = request.find("/containers/" + std::string(64, 'f')) != std::string::npos;
+        return json_reply(about_self ? self_ : "[]");
     }
 
+    std::string self_;
     std::string directory_;
     std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
     UniqueFd engine_;

@@ -1,56 +1,10 @@
 // Requests and answers in pairs: what the client says and what the engine hears, and back.
 #include <gmock/gmock.h>
 
-#include "broker/uri.hpp"
-#include "harness.hpp"
+#include "rewriting.hpp"
 
 namespace supervisor::broker {
 namespace {
-
-using testing::HasSubstr;
-using testing::Not;
-using testing::StartsWith;
-
-const std::string kId(64, 'a');
-const std::string kNet(64, 'c');
-
-class Rewriting : public testing::Test {
-  protected:
-    explicit Rewriting(std::string_view policy = "isolated") : harness(policy) {
-        harness.broker().ledger().add(OwnContainer{kId, "db", "", 0, 0});
-        harness.broker().ledger().add(OwnNetwork{kNet, hidden("app"), "app", ""});
-        harness.answer = [this](const std::string& request) {
-            for (const auto& [mark, reply] : replies) {
-                if (request.find(mark) != std::string::npos) return reply;
-            }
-            return Harness::json_reply(R"({"message":"not scripted"})", 404);
-        };
-    }
-    std::string hidden(const std::string& name) { return harness.broker().names().hidden(name); }
-    std::string ask(const std::string& line, const std::string& body = {}) {
-        auto client = harness.client();
-        client.send(line + " HTTP/1.1\r\nHost: x\r\n" +
-                    (body.empty() ? ""
-                                  : "Content-Type: application/json\r\nContent-Length: " +
-                                        std::to_string(body.size()) + "\r\n") +
-                    "\r\n" + body);
-        harness.settle();
-        return client.received();
-    }
-    bool heard(const std::string& start) const {
-        return std::any_of(harness.requests.begin(), harness.requests.end(),
-                           [&](const std::string& request) { return request.starts_with(start); });
-    }
-    std::string last() const { return harness.requests.empty() ? std::string() : harness.requests.back(); }
-
-    Harness harness;
-    std::vector<std::pair<std::string, std::string>> replies;
-};
-
-class Trusted : public Rewriting {
-  protected:
-    Trusted() : Rewriting("trusted") {}
-};
 
 TEST_F(Rewriting, ListsAreAskedForOwnObjectsAndShownPlain) {
     replies = {
@@ -103,7 +57,8 @@ TEST_F(Rewriting, AMissIsLookedUpAgain) {
 TEST_F(Rewriting, CreateIsLabelledNamedAndRecorded) {
     const std::string made(64, '9');
     replies = {
-        {"/images/busybox/json", Harness::json_reply(R"({"Id":"sha256:1","Config":{}})")},
+        {"/images/busybox/json",
+         Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["busybox:latest"],"Config":{}})")},
         {"/volumes/create", Harness::json_reply(R"({"Name":"x"})", 201)},
         {"/containers/create", Harness::json_reply(R"({"Id":")" + made + R"("})", 201)},
         {"/containers/" + made + "/json",
@@ -120,7 +75,7 @@ TEST_F(Rewriting, CreateIsLabelledNamedAndRecorded) {
 }
 
 TEST_F(Rewriting, ConflictsAreToldUnderTheGivenName) {
-    replies = {{"/images/", Harness::json_reply(R"({"Id":"1"})")},
+    replies = {{"/images/", Harness::json_reply(R"({"Id":"1","RepoTags":["busybox:latest"]})")},
                {"/containers/create",
                 Harness::json_reply(R"({"message":"Conflict. The container name \"/)" + hidden("db") +
                                         R"(\" is already in use by container \"1\"."})",
@@ -143,60 +98,22 @@ TEST_F(Rewriting, DenialsNameFieldAndRule) {
                 HasSubstr(R"(HostConfig.Privileged: must not be set (permission \"privileged\"))"));
 }
 
-TEST_F(Rewriting, ImagesOfOtherAgentsAreNotSeen) {
-    const std::string other =
-        R"({"Id":"sha256:2","RepoTags":["theirs:1"],"Labels":{"org.gocd.agent.id":"other"}})";
-    replies = {
-        {"/images/json",
-         Harness::json_reply(R"([{"Id":"sha256:1","RepoTags":["alpine:latest"],"Labels":null},)" + other +
-                             "]")},
-        {"/images/theirs",
-         Harness::json_reply(R"({"Id":"sha256:2","Config":{"Labels":{"org.gocd.agent.id":"other"}}})")}};
-    EXPECT_THAT(ask("GET /images/json"), AllOf(HasSubstr("alpine"), Not(HasSubstr("theirs"))));
-    EXPECT_THAT(ask("GET /images/theirs/json"), HasSubstr("No such image: theirs"));
-    EXPECT_THAT(ask("POST /images/theirs/push"), StartsWith("HTTP/1.1 404"));
-    EXPECT_THAT(ask("POST /containers/create", R"({"Image":"theirs"})"), StartsWith("HTTP/1.1 404"));
-    EXPECT_THAT(ask("GET /images/get?names=theirs"), StartsWith("HTTP/1.1 404"));
+TEST_F(Rewriting, ColumnsOfTopKeepTheirNames) {
+    EXPECT_THAT(ask("GET /containers/db/top?ps_args=-eorss%3DPID,args"), StartsWith("HTTP/1.1 400"));
+    EXPECT_TRUE(harness.requests.empty());
+    replies = {{"/top", Harness::json_reply("{}")}};
+    EXPECT_THAT(ask("GET /containers/db/top?ps_args=-o+pid,args"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(Rewriting, SharedTagsStayWhereTheyAre) {
-    replies = {
-        {"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["alpine:latest"],"Config":{}})")}};
-    for (const char* line : {"POST /images/alpine/tag?repo=alpine&tag=latest", "POST /build?t=alpine",
-                             "POST /images/create?fromSrc=-&repo=alpine", "DELETE /images/alpine"}) {
-        EXPECT_THAT(ask(line), HasSubstr("shared-tags")) << line;
-    }
-}
-
-TEST_F(Rewriting, LoadedArchivesDoNotMoveSharedTags) {
-    replies = {{"/images/json", Harness::json_reply(R"([{"Id":"sha256:old","RepoTags":["alpine:latest"]},
-                                                        {"Id":"sha256:same","RepoTags":["same:1"]}])")},
-               {"/images/alpine:latest/json", Harness::json_reply(R"({"Id":"sha256:evil"})")},
-               {"/images/same:1/json", Harness::json_reply(R"({"Id":"sha256:same"})")},
-               {"/images/load", Harness::json_reply("{\"stream\":\"Loaded image: alpine:latest\\n\"}\n"
-                                                    "{\"stream\":\"Loaded image: same:1\\n\"}\n"
-                                                    "{\"stream\":\"Loaded image: fresh:1\\n\"}\n")},
-               {"/tag?", "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"}};
-    EXPECT_THAT(ask("POST /images/load", "tar"), HasSubstr("Loaded image: alpine:latest"));
-    EXPECT_TRUE(heard("POST /v1.41/images/sha256:old/tag?repo=alpine&tag=latest "));
-    EXPECT_FALSE(heard("POST /v1.41/images/sha256:same/tag"));
-    const auto& ledger = harness.broker().ledger();
-    // The job's own alpine is the one that it loaded; at the end that one goes, the others' tag stays.
-    EXPECT_EQ(ledger.image("alpine:latest")->id, "sha256:evil");
-    EXPECT_FALSE(ledger.image("alpine:latest")->made);
-    EXPECT_TRUE(ledger.image("sha256:evil")->made);
-    EXPECT_EQ(ledger.image("same:1"), nullptr);
-    EXPECT_TRUE(ledger.image("fresh:1")->made);
-}
-
-TEST_F(Rewriting, CredentialsForAPushGoIntoTheHeader) {
-    replies = {{"/push", Harness::json_reply("{}")},
-               {"/images/", Harness::json_reply(R"({"Id":"sha256:1"})")}};
-    EXPECT_THAT(ask("POST /images/mine/push", R"({"username":"u","tag":"x"})"), StartsWith("HTTP/1.1 200"));
-    EXPECT_THAT(last(), HasSubstr("X-Registry-Auth: " + base64_url(R"({"username":"u"})") + "\r\n"));
-    EXPECT_TRUE(last().ends_with("\r\n\r\n"));
-    EXPECT_THAT(ask("POST /images/mine/push"), StartsWith("HTTP/1.1 200"));
-    EXPECT_THAT(last(), Not(HasSubstr("X-Registry-Auth")));  // the engine asks for it
+// Two agents publish the same port: the engine says so, under the name that the job gave.
+TEST_F(Rewriting, ClashesOfPortsAreToldUnderTheGivenName) {
+    replies = {{"/start", Harness::json_reply(
+                              R"({"message":"driver failed programming external connectivity on endpoint )" +
+                                  hidden("db") +
+                                  R"( (1f0c): Bind for 0.0.0.0:8080 failed: port is already allocated"})",
+                              500)}};
+    EXPECT_THAT(ask("POST /containers/db/start"),
+                HasSubstr("endpoint db (1f0c): Bind for 0.0.0.0:8080 failed: port is already allocated"));
 }
 
 TEST_F(Rewriting, ContainerNamesAreCheckedBeforeAPrefixHidesWhatIsWrongWithThem) {
@@ -207,26 +124,6 @@ TEST_F(Rewriting, ContainerNamesAreCheckedBeforeAPrefixHidesWhatIsWrongWithThem)
         EXPECT_THAT(ask("POST /containers/db/rename?name=" + std::string(name)), StartsWith("HTTP/1.1 400"))
             << name;
     }
-    EXPECT_TRUE(harness.requests.empty());
-}
-
-TEST_F(Rewriting, PulledReferencesAreReadAsTheEngineReadsThem) {
-    replies = {{"/images/create", Harness::json_reply("{}")}};
-    const std::pair<const char*, const char*> rows[] = {
-        {"fromImage=busybox", "/images/busybox:latest/json"},
-        {"fromImage=busybox&tag=1.36", "/images/busybox:1.36/json"},
-        {"fromImage=reg:5000/a/b", "/images/reg:5000/a/b:latest/json"},
-        {"fromImage=reg:5000/a/b:2", "/images/reg:5000/a/b:2/json"},
-        {"fromImage=a&tag=sha256:abc", "/images/a@sha256:abc/json"}};
-    for (const auto& [query, looked_up] : rows) {
-        harness.forget_requests();
-        EXPECT_THAT(ask("POST /images/create?" + std::string(query)), StartsWith("HTTP/1.1 200")) << query;
-        EXPECT_TRUE(heard("GET /v1.41" + std::string(looked_up))) << query;
-    }
-    harness.forget_requests();
-    for (const char* query :
-         {"fromImage=../containers/x", "fromImage=a//b", "fromImage=/a", "fromImage=a/./b"})
-        EXPECT_THAT(ask("POST /images/create?" + std::string(query)), StartsWith("HTTP/1.1 400")) << query;
     EXPECT_TRUE(harness.requests.empty());
 }
 
@@ -256,6 +153,9 @@ TEST_F(Rewriting, BuildsOnTheHostsNetworkOrFromAUrlAreRefused) {
 }
 
 TEST_F(Rewriting, BuildKitIsRefusedWithAdvice) {
+    // Without a session, too: an archive is all that it needs.
+    EXPECT_THAT(ask("POST /build?version=2&t=x"), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("buildkit")));
+    EXPECT_TRUE(harness.requests.empty());
     auto client = harness.client();
     client.send("POST /session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
     harness.settle();
@@ -275,6 +175,28 @@ TEST_F(Trusted, BuildKitIsTunnelled) {
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nframes");
     harness.settle();
     EXPECT_TRUE(client.received().ends_with("frames"));
+}
+
+// Node's clients end a body that has nothing in it before the tunnel.
+TEST_F(Trusted, AnEmptyBodyMayPrecedeATunnel) {
+    auto client = harness.client();
+    harness.answer = {};
+    client.send(
+        "POST /session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n0\r\n\r\n");
+    harness.settle();
+    EXPECT_THAT(harness.last().received, StartsWith("POST /v1.41/session "));
+    EXPECT_TRUE(harness.last().received.ends_with("Content-Length: 0\r\n\r\n"));
+    harness.last().send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    harness.settle();
+    EXPECT_THAT(client.received(), StartsWith("HTTP/1.1 101"));
+}
+
+TEST_F(Trusted, ABodyWithContentBeforeATunnelIsRefused) {
+    EXPECT_THAT(ask("POST /session HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: "
+                    "chunked\r\n\r\n2\r\nPR\r\n0\r\n\r\nGET /x"),
+                StartsWith("HTTP/1.1 400"));
+    EXPECT_TRUE(harness.requests.empty());
 }
 
 TEST_F(Rewriting, EventsOfOthersAreLeftOut) {
@@ -354,6 +276,51 @@ TEST_F(Rewriting, ContainersOfTheAgentItselfAreUntouchable) {
                 StartsWith("HTTP/1.1 404"));
     EXPECT_THAT(ask("GET /containers/" + std::string(64, 'f') + "/archive?path=/"),
                 StartsWith("HTTP/1.1 404"));
+}
+
+TEST(AgentsOwnLimits, HoldForWhatItStartsBesideItself) {
+    const auto limits = [](std::uint64_t asked, const std::string& own) {
+        Harness harness(
+            "isolated",
+            [asked](Config& config) {
+                config.mounts.reset();
+                config.limits.pids = asked;
+            },
+            R"({"Id":")" + std::string(64, 'f') + R"(","Mounts":[],"HostConfig":{"PidsLimit":)" + own + "}}");
+        return harness.broker().config().limits.pids;
+    };
+    EXPECT_EQ(limits(0, "100"), 100U);
+    EXPECT_EQ(limits(50, "100"), 50U);
+    EXPECT_EQ(limits(0, "null"), 0U);
+    EXPECT_EQ(limits(0, "-1"), 0U);
+}
+
+class WithASharedSocket : public Rewriting {
+  protected:
+    WithASharedSocket()
+        : Rewriting("isolated", [](Config& config) {
+              config.mounts = {{"/srv", "/vol/srv", true}};
+              config.shared_path = "/srv/.gocd-docker-1/docker.sock";
+          }) {
+        replies = {{"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["x:latest"]})")},
+                   {"/containers/create", Harness::json_reply("{}", 400)}};
+    }
+    std::string binds_for(const std::string& bind) {
+        (void)ask("POST /containers/create", R"({"Image":"x","HostConfig":{"Binds":[")" + bind + "\"]}}");
+        const auto at = last().find("\"Binds\":");
+        return at == std::string::npos ? last() : last().substr(at, last().find(']', at) - at + 1);
+    }
+};
+
+TEST_F(WithASharedSocket, ContainersCannotPutALinkInItsPlace) {
+    const std::string kept = R"("/vol/srv/.gocd-docker-1:/x/.gocd-docker-1:ro")";
+    EXPECT_EQ(binds_for("/srv:/x"), R"("Binds":["/vol/srv:/x",)" + kept + "]");
+    EXPECT_EQ(binds_for("/srv/.gocd-docker-1:/x"), R"("Binds":["/vol/srv/.gocd-docker-1:/x:ro"])");
+    EXPECT_EQ(binds_for("/srv/job:/x"), R"("Binds":["/vol/srv/job:/x"])");
+    EXPECT_EQ(binds_for("/var/run/docker.sock:/s"), R"("Binds":["/vol/srv/.gocd-docker-1/docker.sock:/s"])");
+    EXPECT_THAT(ask("POST /volumes/create",
+                    R"({"Name":"v","DriverOpts":{"type":"none","o":"bind","device":"/srv"}})"),
+                AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("DriverOpts.device")));
 }
 
 }  // namespace

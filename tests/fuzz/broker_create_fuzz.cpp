@@ -113,8 +113,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     scope.container_name = "web";
     if (!rewrite_container(scope, body)) check(world, body);
     // The other bodies must not crash on the same text.
-    for (const auto rewrite : {rewrite_update, rewrite_exec, rewrite_network, rewrite_disconnect,
-                               rewrite_volume, rewrite_commit}) {
+    const auto update =
+        +[](RuleScope& with, json::object& body) { return rewrite_update(with, body, nullptr); };
+    for (const auto rewrite :
+         {update, rewrite_exec, rewrite_network, rewrite_disconnect, rewrite_volume, rewrite_commit}) {
         auto copy = parsed->as_object();
         (void)rewrite(scope, copy);
     }

@@ -6,7 +6,7 @@ set -uo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 quiet docker network create --label color=red --opt com.docker.network.driver.mtu=1400 front
-quiet docker network create --internal --subnet 10.123.45.0/24 --gateway 10.123.45.1 back
+quiet docker network create --internal --subnet 172.30.45.0/24 --gateway 172.30.45.1 back
 step docker network create front
 sorted docker network ls --filter type=custom --format '{{.Name}} {{.Driver}} {{.Scope}} {{.Internal}}'
 step docker network ls --filter label=color=red --format '{{.Name}}'
