@@ -105,7 +105,16 @@ void Broker::learn_version(const Reply& reply) {
     if (parsed && parsed->is_object()) {
         if (const auto version = parse_api_version(text_of(parsed->as_object(), "ApiVersion")))
             api_ = std::min(*version, kNewestApi);
+        // Otherwise a client that is too old hears of missing objects before it hears why.
+        if (const auto version = parse_api_version(text_of(parsed->as_object(), "MinAPIVersion")))
+            oldest_ = std::max(*version, kOldestApi);
     }
+    if (oldest_ > api_)
+        log::error("broker", "the Docker engine takes no API version below " + oldest_.text() +
+                                 ", and this broker knows none above " + api_.text() +
+                                 ": use a newer image of the agent, or start the engine with "
+                                 "DOCKER_MIN_API_VERSION=" +
+                                 api_.text());
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
 }
 
@@ -248,9 +257,9 @@ bool Broker::admit(Exchange& exchange) {
                                    " is too new. Maximum supported API version is " + api_.text());
             return false;
         }
-        if (*version < kOldestApi) {
+        if (*version < oldest_) {
             exchange.fail(400, "client version " + version->text() +
-                                   " is too old. Minimum supported API version is " + kOldestApi.text() +
+                                   " is too old. Minimum supported API version is " + oldest_.text() +
                                    ", please upgrade your client to a newer version");
             return false;
         }

@@ -65,7 +65,9 @@ class RawClient {
 
 class Harness {
   public:
-    explicit Harness(std::string_view policy = "isolated", const std::function<void(Config&)>& adjust = {}) {
+    explicit Harness(std::string_view policy = "isolated", const std::function<void(Config&)>& adjust = {},
+                     std::string_view engine_version = R"({"ApiVersion":"1.41"})")
+        : version_(engine_version) {
         log::configure({log::Level::Error, false});
         char pattern[] = "/tmp/broker-test-XXXXXX";
         directory_ = ::mkdtemp(pattern);
@@ -182,10 +184,11 @@ class Harness {
     std::string start_answer(const std::string& request) {
         ++started_lists_;
         if (request.find("/volumes") != std::string::npos) return json_reply(R"({"Volumes":[]})");
-        if (request.find("/version") != std::string::npos) return json_reply(R"({"ApiVersion":"1.41"})");
+        if (request.find("/version") != std::string::npos) return json_reply(version_);
         return json_reply("[]");
     }
 
+    std::string version_;
     std::string directory_;
     std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
     UniqueFd engine_;
