@@ -57,7 +57,7 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
     if (config_.ledger_fd >= 0) ledger_.keep_in(config_.ledger_fd);
     if (config_.audit_fd >= 0) audit_.emplace(config_.audit_fd);
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
-    if (config_.mounts) mounts_ = mount_table(*config_.mounts);
+    mounts_ = mount_table(config_.mounts.value_or(std::vector<Mount>()));
 }
 
 MountTable Broker::mount_table(std::vector<Mount> mounts) {

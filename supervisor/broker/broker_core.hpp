@@ -114,7 +114,7 @@ class Broker : public SessionOwner {
     Names names_;
     Owner owner_;
     std::string owner_only_;
-    MountTable mounts_;
+    MountTable mounts_;  // empty until they are known: then nothing can be bound
     const KnownPaths* known_paths_ = nullptr;
     std::string unreachable_path_;
     Ledger ledger_;

@@ -47,6 +47,30 @@ class Rewriting : public testing::Test {
     std::vector<std::pair<std::string, std::string>> replies;
 };
 
+// The mounts of an agent that is no container of this engine, or has the engine inside, cannot be asked for.
+TEST(Binds, WithoutKnownMountsAreRefusedOrOfTheDirectoriesThatAreNamed) {
+    for (const bool named : {false, true}) {
+        Harness harness("isolated", [named](Config& config) {
+            config.mode = Mode::Dind;
+            config.mounts.reset();
+            if (named) config.mounts = {{"/usr", "/usr", true}};
+        });
+        harness.answer = [](const std::string& request) {
+            return request.starts_with("POST ") ? Harness::json_reply(R"({"Id":"1"})", 201)
+                                                : Harness::json_reply("{}");
+        };
+        auto client = harness.client();
+        const std::string body = R"({"Image":"busybox","HostConfig":{"Binds":["/usr/bin:/x"]}})";
+        client.send(
+            "POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "Content-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body);
+        harness.settle();
+        EXPECT_THAT(client.received(), HasSubstr(named ? "HTTP/1.1 201" : "HTTP/1.1 403"));
+        EXPECT_THAT(client.received(), HasSubstr(named ? R"("Id":"1")" : "is not on a volume or bind mount"));
+    }
+}
+
 class Trusted : public Rewriting {
   protected:
     Trusted() : Rewriting("trusted") {}
