@@ -57,7 +57,7 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
     if (config_.ledger_fd >= 0) ledger_.keep_in(config_.ledger_fd);
     if (config_.audit_fd >= 0) audit_.emplace(config_.audit_fd);
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
-    if (config_.mounts) mounts_ = mount_table(*config_.mounts);
+    mounts_ = mount_table(config_.mounts.value_or(std::vector<Mount>()));
 }
 
 // A container that can write to the directory of the shared socket could put a link to the host's own in its
@@ -115,7 +115,16 @@ void Broker::learn_version(const Reply& reply) {
     if (parsed && parsed->is_object()) {
         if (const auto version = parse_api_version(text_of(parsed->as_object(), "ApiVersion")))
             api_ = std::min(*version, kNewestApi);
+        // Otherwise a client that is too old hears of missing objects before it hears why.
+        if (const auto version = parse_api_version(text_of(parsed->as_object(), "MinAPIVersion")))
+            oldest_ = std::max(*version, kOldestApi);
     }
+    if (oldest_ > api_)
+        log::error("broker", "the Docker engine takes no API version below " + oldest_.text() +
+                                 ", and this broker knows none above " + api_.text() +
+                                 ": use a newer image of the agent, or start the engine with "
+                                 "DOCKER_MIN_API_VERSION=" +
+                                 api_.text());
     common_headers_ = "Api-Version: " + api_.text() + "\r\nServer: gocd-supervisor\r\n";
 }
 
@@ -263,9 +272,9 @@ bool Broker::admit(Exchange& exchange) {
                                    " is too new. Maximum supported API version is " + api_.text());
             return false;
         }
-        if (*version < kOldestApi) {
+        if (*version < oldest_) {
             exchange.fail(400, "client version " + version->text() +
-                                   " is too old. Minimum supported API version is " + kOldestApi.text() +
+                                   " is too old. Minimum supported API version is " + oldest_.text() +
                                    ", please upgrade your client to a newer version");
             return false;
         }

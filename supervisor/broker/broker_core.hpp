@@ -32,7 +32,7 @@ struct ApiVersion {
 std::optional<ApiVersion> parse_api_version(std::string_view text);
 
 // The newest version whose fields the tables cover.
-inline constexpr ApiVersion kNewestApi{1, 51};
+inline constexpr ApiVersion kNewestApi{1, 52};
 inline constexpr ApiVersion kOldestApi{1, 24};
 
 class Broker : public SessionOwner {
@@ -115,11 +115,12 @@ class Broker : public SessionOwner {
     Names names_;
     Owner owner_;
     std::string owner_only_;
-    MountTable mounts_;
+    MountTable mounts_;  // empty until they are known: then nothing can be bound
     const KnownPaths* known_paths_ = nullptr;
     std::string unreachable_path_;
     Ledger ledger_;
     ApiVersion api_;
+    ApiVersion oldest_ = kOldestApi;  // that the engine still takes, if it says more than the tables
     Upstream upstream_;
     std::string common_headers_;
     std::unordered_map<Session*, std::shared_ptr<Session>> sessions_;

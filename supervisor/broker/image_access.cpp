@@ -61,6 +61,24 @@ bool is_visible_image(const Broker& broker, const json::object& image) {
     return is_known(ledger, image);
 }
 
+void hide_other_users(const Broker& broker, json::object& image) {
+    auto* manifests = image.if_contains("Manifests");
+    if (manifests == nullptr || !manifests->is_array()) return;
+    const auto& own = const_cast<Broker&>(broker).ledger().containers();
+    for (auto& manifest : manifests->as_array()) {
+        auto* data = manifest.is_object() ? manifest.as_object().if_contains("ImageData") : nullptr;
+        auto* users =
+            data != nullptr && data->is_object() ? data->as_object().if_contains("Containers") : nullptr;
+        if (users == nullptr || !users->is_array()) continue;
+        json::array kept;
+        for (auto& id : users->as_array()) {
+            if (id.is_string() && own.find(std::string_view(id.as_string())) != own.end())
+                kept.push_back(std::move(id));
+        }
+        *users = std::move(kept);
+    }
+}
+
 void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
                         MissingImage missing, std::function<void(const std::optional<json::object>&)> then) {
     const auto hidden = [exchange, reference] {

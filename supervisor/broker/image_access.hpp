@@ -15,6 +15,10 @@ bool is_plain_reference(const std::string& reference);
 // `image`: an element of a list, or an inspect answer.
 bool is_visible_image(const Broker& broker, const json::object& image);
 
+// Which containers use it is told for each of an image's platforms, if the client asks: only own ones are
+// left.
+void hide_other_users(const Broker& broker, json::object& image);
+
 enum class MissingImage {
     LeaveToEngine,  // continue without: the engine will say so in its own way
     Answer,         // give the client the engine's answer

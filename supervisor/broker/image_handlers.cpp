@@ -183,8 +183,9 @@ void list_images(Broker& broker, const ExchangePtr& exchange) {
         if (reply.status == 200 && parsed && parsed->is_array()) {
             json::array visible;
             for (auto& image : parsed->as_array()) {
-                if (image.is_object() && is_visible_image(broker, image.as_object()))
-                    visible.push_back(std::move(image));
+                if (!image.is_object() || !is_visible_image(broker, image.as_object())) continue;
+                hide_other_users(broker, image.as_object());
+                visible.push_back(std::move(image));
             }
             reply.body = to_text(visible) + "\n";
         }
@@ -235,8 +236,9 @@ void inspect_image(Broker& broker, const ExchangePtr& exchange) {
                        [&broker, exchange](const std::optional<json::object>& image) {
                            if (exchange->query.items().empty())
                                return exchange->reply(200, broker.shown(to_text(*image)) + "\n");
-                           call_and_show(broker, exchange,
-                                         "/images/" + percent_encode_path(text_of(*image, "Id")) + "/json");
+                           show_object(broker, exchange,
+                                       "/images/" + percent_encode_path(text_of(*image, "Id")) + "/json",
+                                       [&broker](json::object& shown) { hide_other_users(broker, shown); });
                        });
 }
 

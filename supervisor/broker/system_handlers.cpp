@@ -8,16 +8,6 @@
 namespace supervisor::broker {
 namespace {
 
-void keep_if(json::object& object, const char* key, const std::function<bool(const json::object&)>& keep) {
-    auto* list = object.if_contains(key);
-    if (list == nullptr || !list->is_array()) return;
-    json::array kept;
-    for (auto& element : list->as_array()) {
-        if (element.is_object() && keep(element.as_object())) kept.push_back(std::move(element));
-    }
-    *list = std::move(kept);
-}
-
 void count_states(const Reply& listed, json::object& info) {
     std::int64_t running = 0;
     std::int64_t paused = 0;
@@ -134,20 +124,6 @@ void show_info(Broker& broker, const ExchangePtr& exchange) {
     });
 }
 
-void show_disk_usage(Broker& broker, const ExchangePtr& exchange) {
-    show_object(broker, exchange, "/system/df", [&broker](json::object& usage) {
-        keep_if(usage, "Containers", [&](const json::object& container) {
-            return label_of(container, kAgentLabel) == broker.owner().agent_id;
-        });
-        keep_if(usage, "Images", [&](const json::object& image) { return is_visible_image(broker, image); });
-        keep_if(usage, "Volumes", [&](const json::object& volume) {
-            const auto name = text_of(volume, "Name");
-            return name.starts_with(broker.names().prefix()) || broker.ledger().owns_volume(name);
-        });
-        keep_if(usage, "BuildCache", [](const json::object&) { return false; });
-    });
-}
-
 // Networks, volumes and most images carry no labels in events, so a filter for the owner would lose them: the
 // stream is filtered here instead.
 void stream_events(Broker& broker, const ExchangePtr& exchange) {
@@ -159,7 +135,11 @@ void stream_events(Broker& broker, const ExchangePtr& exchange) {
     else
         exchange->query.set("filters", to_query_value(*filters));
     auto plan = exchange->plan(exchange->upstream_path("/events"));
-    plan.request.headers.remove("Accept");  // lines of JSON, not the other forms
+    // Lines of JSON, whose name depends on whether it is asked for; not the other forms.
+    const std::string accept(plan.request.headers.get("Accept"));
+    plan.request.headers.remove("Accept");
+    if (accept.find("application/x-ndjson") != std::string::npos || accept.find("*/*") != std::string::npos)
+        plan.request.headers.add("Accept", "application/x-ndjson");
     plan.filter_line = [&broker](std::string_view line) { return own_event(broker, line); };
     exchange->relay(std::move(plan));
 }

@@ -98,7 +98,11 @@ Result<broker::Config> BrokerService::make_config() const {
             agent::variable_or_empty(context_.environment, "GO_EA_AUTO_REGISTER_ELASTIC_AGENT_ID");
     config.agent_id_is_guess = config.agent_id.empty();
     if (config.agent_id_is_guess) config.agent_id = trim(sys::read_file_or("/proc/sys/kernel/hostname"));
-    if (place_.mode == broker::Mode::Dind) config.cgroup_parent = "/containers";
+    if (place_.mode == broker::Mode::Dind) {
+        config.cgroup_parent = "/containers";
+        config.mounts.emplace();
+        for (const auto& directory : place_.directories) config.mounts->push_back({directory, directory});
+    }
     const auto& asked = context_.config.broker;
     config.keep_images = asked.keep_images;
     config.limits.containers = asked.max_containers;

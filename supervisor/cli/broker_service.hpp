@@ -21,6 +21,7 @@ struct BrokerPlace {
     gid_t engine_group;         // the only group that the broker has
     sys::SocketAccess access;   // who may connect to listen_path
     broker::Mode mode;
+    std::vector<std::string> directories;  // in Dind: what jobs may bind into containers
 };
 
 class BrokerService {

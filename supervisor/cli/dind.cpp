@@ -113,8 +113,8 @@ Result<> Dind::make_engine() {
     if (behind_broker()) {
         const sys::SocketAccess access{plan_->containment.engine_root(), docker_group(), 0660};
         broker_ = std::make_unique<BrokerService>(
-            context_,
-            BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access, broker::Mode::Dind});
+            context_, BrokerPlace{plan_->settings.socket, kRawSocket, kBrokerGroup, access,
+                                  broker::Mode::Dind, agent_directories()});
         SUPERVISOR_TRY(broker_->prepare());
     }
     engine::EngineEvents events{[this](engine::EngineState state) { engine_changed(state); },

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kVersionFile = "/usr/local/share/gocd-supervisor/dockerd-version";
 // What jobs bind into their containers lies here; the engine must see it with the right owners.
-const std::vector<std::string> kAgentDirectories = {"/go-working-dir", "/godata", "/home/go", "/tmp"};
+constexpr const char* kAgentDirectories[] = {"/go-working-dir", "/godata", "/home/go", "/tmp"};
 
 std::vector<std::string> comma_list(const std::string& text) {
     std::vector<std::string> values;
@@ -41,6 +41,14 @@ host::ProbeRequest probe_request(const engine::EngineSettings& settings,
 }
 
 }  // namespace
+
+std::vector<std::string> agent_directories() {
+    std::vector<std::string> found;
+    for (const std::string directory : kAgentDirectories) {
+        if (sys::is_directory(directory)) found.push_back(directory);
+    }
+    return found;
+}
 
 Result<DindPlan> DindPlan::read(const Config& config) {
     DindPlan plan;
@@ -71,9 +79,7 @@ Result<> DindPlan::probe(const Config& config, const std::vector<std::string>& e
     host::ContainmentProbe trial;
     trial.data_directory = settings.data_root;
     trial.cgroup_v2 = host.cgroup.mode == host::CgroupMode::V2;
-    for (const auto& directory : kAgentDirectories) {
-        if (sys::is_directory(directory)) trial.directories.push_back(directory);
-    }
+    trial.directories = agent_directories();
     host::ContainmentFacts facts;
     if (request != engine::ContainmentRequest::Off) facts = host::probe_containment(trial);
     SUPERVISOR_TRY_ASSIGN(chosen, engine::plan_containment(request, facts));

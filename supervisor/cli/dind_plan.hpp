@@ -10,6 +10,9 @@
 
 namespace supervisor::cli {
 
+// Of the agent and its jobs: what they bind into containers lies there.
+std::vector<std::string> agent_directories();
+
 struct DindPlan {
     engine::EngineSettings settings;
     engine::UserChoices choices;

@@ -43,7 +43,7 @@ tl::expected<void, Failure> Dood::prepare() {
     // The agent's user owns the socket: that works whatever its groups are.
     const sys::SocketAccess access{context_.account.user, context_.account.group, 0660};
     broker_ = std::make_unique<BrokerService>(
-        context_, BrokerPlace{listen_path_, host, host_group_, access, broker::Mode::Dood});
+        context_, BrokerPlace{listen_path_, host, host_group_, access, broker::Mode::Dood, {}});
     if (auto prepared = broker_->prepare(); !prepared) return failure(kExitHost, prepared.error());
     if (listen_path_ == kUsualSocket) {
         // For what has the image's environment only.

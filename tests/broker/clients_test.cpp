@@ -157,6 +157,8 @@ class RealClients : public testing::Test {
 
     static void compare_clis(const std::string& script) {
         for (const auto& cli : docker_clients()) {
+            // Engines since 29 take no client from before 25.
+            if (run_command({cli, "ps"}).err.find("is too old") != std::string::npos) continue;
             SCOPED_TRACE(cli + " " + trimmed(run_command({cli, "--version"}).out));
             std::vector<std::string> environment{"CLI=" + cli};
             if (!registry_.empty()) environment.push_back("REGISTRY=" + kRegistry);

@@ -65,10 +65,16 @@ class RawClient {
 
 class Harness {
   public:
-    // self: what the engine says about the agent's container, when the broker asks at its start.
-    explicit Harness(std::string_view policy = "isolated", const std::function<void(Config&)>& adjust = {},
-                     std::string self = "[]")
-        : self_(std::move(self)) {
+    // What the engine says when the broker starts: of its version, and of the agent's container.
+    struct EngineSays {
+        std::string version = R"({"ApiVersion":"1.41"})";
+        std::string self = "[]";
+    };
+
+    explicit Harness(std::string_view policy = "isolated", const std::function<void(Config&)>& adjust = {})
+        : Harness(policy, adjust, EngineSays()) {}
+    Harness(std::string_view policy, const std::function<void(Config&)>& adjust, EngineSays says)
+        : says_(std::move(says)) {
         log::configure({log::Level::Error, false});
         char pattern[] = "/tmp/broker-test-XXXXXX";
         directory_ = ::mkdtemp(pattern);
@@ -185,12 +191,12 @@ class Harness {
     std::string start_answer(const std::string& request) {
         ++started_lists_;
         if (request.find("/volumes") != std::string::npos) return json_reply(R"({"Volumes":[]})");
-        if (request.find("/version") != std::string::npos) return json_reply(R"({"ApiVersion":"1.41"})");
+        if (request.find("/version") != std::string::npos) return json_reply(says_.version);
         const bool about_self = request.find("/containers/" + std::string(64, 'f')) != std::string::npos;
-        return json_reply(about_self ? self_ : "[]");
+        return json_reply(about_self ? says_.self : "[]");
     }
 
-    std::string self_;
+    EngineSays says_;
     std::string directory_;
     std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
     UniqueFd engine_;

@@ -6,6 +6,30 @@
 namespace supervisor::broker {
 namespace {
 
+// The mounts of an agent that is no container of this engine, or has the engine inside, cannot be asked for.
+TEST(Binds, WithoutKnownMountsAreRefusedOrOfTheDirectoriesThatAreNamed) {
+    for (const bool named : {false, true}) {
+        Harness harness("isolated", [named](Config& config) {
+            config.mode = Mode::Dind;
+            config.mounts.reset();
+            if (named) config.mounts = {{"/usr", "/usr", true}};
+        });
+        harness.answer = [](const std::string& request) {
+            return request.starts_with("POST ") ? Harness::json_reply(R"({"Id":"1"})", 201)
+                                                : Harness::json_reply(R"({"RepoTags":["busybox:latest"]})");
+        };
+        auto client = harness.client();
+        const std::string body = R"({"Image":"busybox","HostConfig":{"Binds":["/usr/bin:/x"]}})";
+        client.send(
+            "POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "Content-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body);
+        harness.settle();
+        EXPECT_THAT(client.received(), HasSubstr(named ? "HTTP/1.1 201" : "HTTP/1.1 403"));
+        EXPECT_THAT(client.received(), HasSubstr(named ? R"("Id":"1")" : "is not on a volume or bind mount"));
+    }
+}
+
 TEST_F(Rewriting, ListsAreAskedForOwnObjectsAndShownPlain) {
     replies = {
         {"/containers/json", Harness::json_reply(R"([{"Id":"1","Names":["/)" + hidden("db") + R"("]}])")}};
@@ -280,13 +304,13 @@ TEST_F(Rewriting, ContainersOfTheAgentItselfAreUntouchable) {
 
 TEST(AgentsOwnLimits, HoldForWhatItStartsBesideItself) {
     const auto limits = [](std::uint64_t asked, const std::string& own) {
-        Harness harness(
-            "isolated",
-            [asked](Config& config) {
-                config.mounts.reset();
-                config.limits.pids = asked;
-            },
-            R"({"Id":")" + std::string(64, 'f') + R"(","Mounts":[],"HostConfig":{"PidsLimit":)" + own + "}}");
+        Harness harness("isolated",
+                        [asked](Config& config) {
+                            config.mounts.reset();
+                            config.limits.pids = asked;
+                        },
+                        {.self = R"({"Id":")" + std::string(64, 'f') +
+                                 R"(","Mounts":[],"HostConfig":{"PidsLimit":)" + own + "}}"});
         return harness.broker().config().limits.pids;
     };
     EXPECT_EQ(limits(0, "100"), 100U);

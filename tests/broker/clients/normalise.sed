@@ -5,6 +5,7 @@ s/sha256:[0-9a-f]{7,64}(…|\b)/sha256:ID/g
 s/\b[0-9a-f]{10,14}…/ID…/g
 s/\b[0-9a-f]{64}\b/ID64/g
 s/\b[0-9a-f]{12}\b/ID12/g
+s/\b[0-9a-f]{12}_app_/ID12_app_/g
 s/[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+( ?[-+][0-9]{2}:?[0-9]{2}| ?Z)?( UTC)?/TIME/g
 s/\b(About a|About an|Less than a|[0-9]+) (second|minute|hour|day|week)s?\b/AGE/g
 s/\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b/MAC/g
@@ -20,7 +21,7 @@ s/,\}/}/g
 # References are resolved before the engine sees them: where its errors repeat the reference, they say the id.
 s/in container [a-z0-9A-Z]+/in container REFERENCE/
 # Nor does an object that is not the agent's reach the verb whose failure the engine would report.
-s/Cannot kill container: [^:]*: //
+s/[Cc]annot kill container: [^:]*: //
 s/[Nn]o such image: [^:]*:[^:]*: No such image/No such image/
 # A path that is not in the table says so.
 s/page not found: the agent's Docker broker[^"]*/page not found/
