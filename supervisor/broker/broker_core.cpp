@@ -22,13 +22,17 @@ std::string engine_socket_path(const Config& config) {
 // The raw socket, wherever it is mounted, is nothing that a container may be given.
 std::vector<std::string> protected_paths(const Config& config, const std::vector<Mount>& mounts) {
     auto paths = config.protected_paths;
+    std::string socket;
     if (config.host_socket.starts_with('/')) {
-        paths.push_back(config.host_socket);
-        if (const auto real = sys::resolve_path(config.host_socket)) paths.push_back(real->path);
+        const auto real = sys::resolve_path(config.host_socket);
+        socket = real ? real->path : config.host_socket;
+        paths.insert(paths.end(), {config.host_socket, socket});
     }
     for (const auto& mount : mounts) {
-        if (mount.destination.ends_with(".sock") || mount.source.ends_with(".sock"))
-            paths.push_back(mount.destination);
+        // A directory with the engine's socket has others beside it, of containerd for example.
+        const bool sockets = mount.destination.ends_with(".sock") || mount.source.ends_with(".sock") ||
+                             is_within(socket, mount.destination);
+        if (sockets) paths.push_back(mount.destination);
     }
     return paths;
 }

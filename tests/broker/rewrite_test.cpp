@@ -319,6 +319,27 @@ TEST(AgentsOwnLimits, HoldForWhatItStartsBesideItself) {
     EXPECT_EQ(limits(0, "-1"), 0U);
 }
 
+TEST(RawSocket, IsNotReachedThroughWhatLiesBesideIt) {
+    std::string directory;
+    Harness harness("isolated", [&](Config& config) {
+        directory = config.host_socket.substr(0, config.host_socket.rfind('/'));
+        config.mounts = {{directory, "/var/run", true}, {"/srv", "/vol/srv", true}};
+    });
+    const auto create = [&](const std::string& source) {
+        const auto body = R"({"Image":"x","HostConfig":{"Binds":[")" + source + R"(:/x"]}})";
+        auto client = harness.client();
+        client.send(
+            "POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "Content-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body);
+        harness.settle();
+        return client.received();
+    };
+    for (const char* beside : {"", "/containerd", "/containerd/containerd.sock"})
+        EXPECT_THAT(create(directory + beside), StartsWith("HTTP/1.1 403")) << beside;
+    EXPECT_EQ(create("/srv"), "");  // the engine is asked
+}
+
 class WithASharedSocket : public Rewriting {
   protected:
     WithASharedSocket()
