@@ -44,6 +44,16 @@ def read_all(sock):
         out += piece
 
 
+# Where one frame ends and the next begins is a matter of when the container's processes wrote.
+def unframed(data):
+    out = {}
+    while data:
+        end = 8 + int.from_bytes(data[4:8], "big")
+        out[data[0]] = out.get(data[0], b"") + data[8:end]
+        data = data[end:]
+    return out
+
+
 def attach():
     made = client.containers.create(IMAGE, ["sh", "-c", "cat; echo end"], stdin_open=True, name="attached")
     stream = made.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
@@ -52,7 +62,7 @@ def attach():
     raw(stream).shutdown(socket.SHUT_WR)
     out = read_all(stream)
     made.remove(force=True)
-    return out
+    return unframed(out)
 
 
 def exec_socket(container):
