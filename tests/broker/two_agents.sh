@@ -143,7 +143,11 @@ check "and nothing of its own" "$(as a ps -aq --filter label=com.docker.compose.
 # A broker that is killed and comes back knows everything again.
 stop_brokers
 start_broker b
-check "a new broker of b removed what b's last incarnation left" "$(sleep 2; as b ps -aq | wc -l)" 0
+for _ in $(seq 60); do
+    [ "$(direct ps -aq --filter label=org.gocd.agent.id=two-agents-b | wc -l)/$(as b network ls -q --filter driver=bridge | wc -l)/$(as b volume ls -q | wc -l)" = 0/1/0 ] && break
+    sleep 1
+done
+check "a new broker of b removed what b's last incarnation left" "$(as b ps -aq | wc -l)" 0
 check "and nothing of a" "$(direct ps -q --filter label=org.gocd.agent.id=two-agents-a | wc -l)" 2
 stop_brokers
 "$broker" --sweep "$engine" two-agents-a
