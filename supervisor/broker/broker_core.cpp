@@ -335,7 +335,9 @@ void Broker::audit(const Exchange& exchange, const Peer& peer) {
 }
 
 RuleScope Broker::scope(const JobIdentity& job) const {
-    return RuleScope{policy_, ledger_, names_, mounts_, config_, owner_, job};
+    RuleScope out{policy_, ledger_, names_, mounts_, config_, owner_, job};
+    out.volume_subpaths = api_ >= kSubpathApi;
+    return out;
 }
 
 void Broker::with_job(const ExchangePtr& exchange, std::function<void(const JobIdentity&)> then) {

@@ -34,6 +34,8 @@ std::optional<ApiVersion> parse_api_version(std::string_view text);
 // The newest version whose fields the tables cover.
 inline constexpr ApiVersion kNewestApi{1, 52};
 inline constexpr ApiVersion kOldestApi{1, 24};
+// The first one in which a part of a volume can be mounted.
+inline constexpr ApiVersion kSubpathApi{1, 45};
 
 class Broker : public SessionOwner {
   public:

@@ -8,8 +8,10 @@ namespace supervisor::broker {
 namespace {
 
 json::value mount_to_json(const Mount& mount) {
-    return json::object{
-        {"destination", mount.destination}, {"source", mount.source}, {"writable", mount.writable}};
+    return json::object{{"destination", mount.destination},
+                        {"source", mount.source},
+                        {"writable", mount.writable},
+                        {"volume", mount.volume}};
 }
 
 // Reads members one after the other; the first error stays. What was not asked for is an error at the end.
@@ -77,6 +79,7 @@ Result<Mount> mount_from_json(const json::value& value) {
     reader.read("destination", mount.destination);
     reader.read("source", mount.source);
     reader.read("writable", mount.writable);
+    reader.read("volume", mount.volume);
     SUPERVISOR_TRY(reader.end());
     return mount;
 }

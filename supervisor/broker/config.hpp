@@ -17,6 +17,7 @@ struct Mount {
     std::string destination;  // in the agent
     std::string source;       // for the engine
     bool writable = true;
+    std::string volume = {};  // its name, if it is one of the engine
 };
 
 // Totals for everything that the agent's jobs run at one time; 0 is no limit.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "broker/container_mounts.hpp"
 #include "broker/handler_support.hpp"
 
 namespace supervisor::broker {
@@ -13,45 +14,20 @@ std::string container_path(const ExchangePtr& exchange, const std::string& id) {
     return replace_all(pattern, "{id}", id);
 }
 
-// Sources of binds as the agent knows them.
-void show_mount_points(const MountTable& mounts, json::object& container) {
-    auto* list = container.if_contains("Mounts");
-    if (list == nullptr || !list->is_array()) return;
-    for (auto& element : list->as_array()) {
-        if (!element.is_object()) continue;
-        auto& mount = element.as_object();
-        if (text_of(mount, "Type") == "bind") mount["Source"] = mounts.shown(text_of(mount, "Source"));
-    }
-}
-
-void show_host_config(const MountTable& mounts, json::object& container) {
-    auto* host = container.if_contains("HostConfig");
-    if (host == nullptr || !host->is_object()) return;
-    show_mount_points(mounts, host->as_object());
-    auto* binds = host->as_object().if_contains("Binds");
-    if (binds == nullptr || !binds->is_array()) return;
-    for (auto& bind : binds->as_array()) {
-        if (!bind.is_string() || !bind.as_string().starts_with("/")) continue;
-        const std::string text(bind.as_string());
-        const auto colon = text.find(':');
-        bind = mounts.shown(text.substr(0, colon)) + (colon == std::string::npos ? "" : text.substr(colon));
-    }
-}
-
 bool name_matches(const NamePatterns& patterns, const json::object& container, const Names& names) {
     const auto own = container_from_list(container, names);
     return patterns.empty() || patterns.match(own.name);
 }
 
 std::string show_list(Broker& broker, std::string body, const NamePatterns& patterns, std::size_t limit) {
-    // Only binds and patterns need a look at the parts; names are hidden all through the text.
-    if (patterns.empty() && find_text(body, "bind\"") == std::string::npos) return body;
+    // Only mounts of the agent and patterns need a look at the parts; names are hidden all through the text.
+    if (patterns.empty() && !has_agents_mounts(body, broker.mounts())) return body;
     auto parsed = parse_json(body);
     if (!parsed || !parsed->is_array()) return body;
     json::array out;
     for (auto& element : parsed->as_array()) {
         if (!element.is_object() || !name_matches(patterns, element.as_object(), broker.names())) continue;
-        show_mount_points(broker.mounts(), element.as_object());
+        show_listed_mounts(broker.mounts(), element.as_object());
         out.push_back(std::move(element));
         if (limit > 0 && out.size() == limit) break;
     }
@@ -80,6 +56,22 @@ void translate_container_filters(Broker& broker, Filters& filters) {
         return value.starts_with('/') || broker.ledger().owns_volume(value) ? value
                                                                             : broker.names().hidden(value);
     });
+}
+
+// Whenever the engine mounts a container's files it follows the sources of binds anew.
+void with_true_binds(Broker& broker, const ExchangePtr& exchange, const std::string& id,
+                     std::function<void()> then) {
+    broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}},
+               [&broker, exchange, then = std::move(then)](const Reply& reply) {
+                   if (!exchange->alive()) return;
+                   const auto parsed = parsed_body(reply);
+                   const auto* host = reply.status == 200 && parsed && parsed->is_object()
+                                          ? parsed->as_object().if_contains("HostConfig")
+                                          : nullptr;
+                   if (host == nullptr || !host->is_object()) return then();
+                   with_rewritten(broker, exchange, host->as_object(), check_bind_sources,
+                                  [then](const json::object&, const RuleScope&) { then(); });
+               });
 }
 
 }  // namespace
@@ -111,10 +103,8 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
 
 void inspect_container(Broker& broker, const ExchangePtr& exchange) {
     with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
-        show_object(broker, exchange, "/containers/" + own.id + "/json", [&broker](json::object& container) {
-            show_mount_points(broker.mounts(), container);
-            show_host_config(broker.mounts(), container);
-        });
+        show_object(broker, exchange, "/containers/" + own.id + "/json",
+                    [&broker](json::object& container) { show_mounts(broker.mounts(), container); });
     });
 }
 
@@ -136,6 +126,14 @@ void container_top(Broker& broker, const ExchangePtr& exchange) {
         return exchange->deny(
             {400, "ps-arguments", "ps_args: columns must not be given other names with \"=\""});
     container_call(broker, exchange);
+}
+
+void container_archive(Broker& broker, const ExchangePtr& exchange) {
+    with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
+        with_true_binds(broker, exchange, own.id, [exchange, id = own.id] {
+            exchange->relay(exchange->plan(exchange->upstream_path(container_path(exchange, id))));
+        });
+    });
 }
 
 void container_stream(Broker& broker, const ExchangePtr& exchange) {
@@ -171,7 +169,15 @@ void start_container(Broker& broker, const ExchangePtr& exchange) {
     if (!body) return;
     if (!is_empty_value(json::value(*body)))
         return exchange->deny({400, "start-body", "starting a container with a body is no longer supported"});
-    container_call(broker, exchange);
+    restart_container(broker, exchange);
+}
+
+void restart_container(Broker& broker, const ExchangePtr& exchange) {
+    with_container(broker, exchange, exchange->name, [&broker, exchange](const OwnContainer& own) {
+        with_true_binds(broker, exchange, own.id, [&broker, exchange, id = own.id] {
+            call_and_show(broker, exchange, container_path(exchange, id));
+        });
+    });
 }
 
 namespace {

@@ -353,6 +353,7 @@ Verdict rewrite_container(RuleScope& scope, json::object& body) {
     if (auto denial = apply_rules(scope, body, kContainerFields, "")) return denial;
     auto& host = object_member(body, "HostConfig");
     if (auto denial = expand_volumes_from(scope, host)) return denial;
+    add_volume_parts(scope, host);
     if (!scope.config.cgroup_parent.empty()) host["CgroupParent"] = scope.config.cgroup_parent;
     if (auto denial = apply_limits(scope, host)) return denial;
     // What is not given counts as 0, which the agent's own may exceed.

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/strings.hpp"
+#include "broker/container_mounts.hpp"
 #include "broker/handler_support.hpp"
 #include "broker/image_access.hpp"
 
@@ -16,6 +17,7 @@ struct Creation {
     std::vector<std::string> volumes;  // still to be made
     std::uint64_t memory = 0;          // that the client named, not what it was given as a ceiling
     std::uint64_t nano_cpus = 0;
+    bool volume_parts = false;  // which older versions of the API do not have
 };
 using CreationPtr = std::shared_ptr<Creation>;
 
@@ -36,18 +38,15 @@ void record(Broker& broker, const Creation& creation, const std::string& id, con
         const auto name = text_of(object, "Name");
         if (container.name.empty() && name.size() > 1)
             container.name = broker.shown(std::string_view(name).substr(1));
-        const auto* mounts = object.if_contains("Mounts");
-        if (mounts != nullptr && mounts->is_array()) {
-            for (const auto& mount : mounts->as_array()) {
-                if (mount.is_object() && text_of(mount.as_object(), "Type") == "volume")
-                    broker.ledger().add_volume(text_of(mount.as_object(), "Name"), container.job);
-            }
-        }
+        for (auto& volume : volumes_of(object, broker.mounts()))
+            broker.ledger().add_volume(std::move(volume), container.job);
     }
     broker.ledger().add(std::move(container));
 }
 
 void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation) {
+    const auto version = parse_api_version(exchange->version);
+    if (creation->volume_parts && version && *version < kSubpathApi) exchange->version = kSubpathApi.text();
     UpstreamRequest request{"POST", exchange->upstream_path("/containers/create"), exchange->passed_headers(),
                             to_text(creation->body)};
     exchange->call(std::move(request), [&broker, exchange, creation](const Reply& reply) {
@@ -115,8 +114,9 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
         broker, exchange, std::move(*body),
         [name](RuleScope& scope, json::object& copy) { return rewrite(scope, copy, name); },
         [&broker, exchange, name, memory, nano_cpus](json::object rewritten, const RuleScope& scope) {
-            auto creation = std::make_shared<Creation>(
-                Creation{std::move(rewritten), scope.job, name, scope.volumes_to_create, memory, nano_cpus});
+            auto creation = std::make_shared<Creation>(Creation{std::move(rewritten), scope.job, name,
+                                                                scope.volumes_to_create, memory, nano_cpus,
+                                                                !scope.volume_parts.empty()});
             auto& volumes = creation->volumes;
             std::sort(volumes.begin(), volumes.end());
             volumes.erase(std::unique(volumes.begin(), volumes.end()), volumes.end());

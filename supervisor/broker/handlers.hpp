@@ -28,6 +28,8 @@ void container_call(Broker& broker, const ExchangePtr& exchange);
 void container_stream(Broker& broker, const ExchangePtr& exchange);
 void container_stats(Broker& broker, const ExchangePtr& exchange);
 void start_container(Broker& broker, const ExchangePtr& exchange);
+void restart_container(Broker& broker, const ExchangePtr& exchange);
+void container_archive(Broker& broker, const ExchangePtr& exchange);
 void update_container(Broker& broker, const ExchangePtr& exchange);
 void rename_container(Broker& broker, const ExchangePtr& exchange);
 void remove_container(Broker& broker, const ExchangePtr& exchange);

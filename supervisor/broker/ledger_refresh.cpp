@@ -1,5 +1,6 @@
 // Filling the ledger from the engine's lists.
 #include "broker/broker_core.hpp"
+#include "broker/container_mounts.hpp"
 #include "broker/uri.hpp"
 
 namespace supervisor::broker {
@@ -28,13 +29,8 @@ void Broker::read_containers(const Reply& reply) {
     for (const auto& element : listed(reply)) {
         if (!element.is_object()) continue;
         auto container = container_from_list(element.as_object(), names_);
-        const auto* mounts = element.as_object().if_contains("Mounts");
-        if (mounts != nullptr && mounts->is_array()) {
-            for (const auto& mount : mounts->as_array()) {
-                if (mount.is_object() && text_of(mount.as_object(), "Type") == "volume")
-                    ledger_.add_volume(text_of(mount.as_object(), "Name"), container.job);
-            }
-        }
+        for (auto& volume : volumes_of(element.as_object(), mounts_))
+            ledger_.add_volume(std::move(volume), container.job);
         ledger_.add(std::move(container));
     }
     ask({"GET", own_path("/networks?filters=" + percent_encode(owner_filter(owner_))), {}, {}},

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "broker/container_mounts.hpp"
 #include "broker/rules.hpp"
 
 namespace supervisor::broker {
@@ -31,14 +32,14 @@ std::string clean_path(std::string_view path) {
 
 // A container that is given the Docker socket gets the broker's: what it does then is this agent's doing.
 Result<EnginePath> broker_socket(const RuleScope& scope) {
-    if (scope.config.mode == Mode::Dind) return EnginePath{scope.config.listen_path, true, {}};
+    if (scope.config.mode == Mode::Dind) return EnginePath{scope.config.listen_path};
     for (const auto& path : {scope.config.shared_path, scope.config.listen_path}) {
         if (path.empty()) continue;
         const auto source = scope.mounts.own_path(path);
         if (!source) continue;
         if (!scope.mounts.leads_to_itself(path))
             return fail(path + " is not the broker's socket any more: a link was put in its place");
-        return EnginePath{*source, true, {}};
+        return EnginePath{*source};
     }
     return fail(
         Error("the agent has no volume or bind mount on which a container could be given the broker's socket")
@@ -52,7 +53,19 @@ Result<EnginePath> engine_path(const RuleScope& scope, const std::string& path) 
     if (is_engine_socket(scope, cleaned)) return broker_socket(scope);
     auto translated = scope.mounts.translate(cleaned);
     if (translated || !scope.policy.allows_host_path(cleaned)) return translated;
-    return EnginePath{cleaned, true, {}};
+    return EnginePath{cleaned};
+}
+
+bool is_part_of_volume(const RuleScope& scope, const EnginePath& path) {
+    return scope.volume_subpaths && !path.volume.empty();
+}
+
+json::object volume_part(const EnginePath& path, std::string_view target, bool writable) {
+    return {{"Type", "volume"},
+            {"Source", path.volume},
+            {"Target", target},
+            {"ReadOnly", !writable},
+            {"VolumeOptions", {{"NoCopy", true}, {"Subpath", path.subpath}}}};
 }
 
 Denial bind_refusal(const RuleScope& scope, const std::string& path, const Error& error) {
@@ -135,12 +148,17 @@ Verdict check_bind(RuleScope& scope, const std::string& text, json::array& out, 
     }
     const auto translated = engine_path(scope, source);
     if (!translated) return bind_refusal(scope, path, translated.error());
-    // A link may lead to a name with a colon, which the engine would take for the end of the source.
-    if (translated->source.find(':') != std::string::npos)
+    if (is_part_of_volume(scope, *translated)) {
+        const bool writable = mode->writable && translated->writable;
+        scope.volume_parts.push_back(volume_part(*translated, destination, writable));
+    } else if (translated->source.find(':') != std::string::npos) {
+        // A link may lead to a name with a colon, which the engine would take for the end of the source.
         return malformed(
             path, "a source without a colon; use a mount for \"" + printable(translated->source, 200) + "\"");
-    out.push_back(
-        json::string(translated->source + ":" + destination + mode_as_given(*mode, translated->writable)));
+    } else {
+        out.push_back(json::string(translated->source + ":" + destination +
+                                   mode_as_given(*mode, translated->writable)));
+    }
     for (const auto& nested : translated->nested) {
         const auto inner = clean_path(destination + nested.below);
         out.push_back(
@@ -232,9 +250,13 @@ Verdict translate_bind_mount(RuleScope& scope, json::object& mount, json::array&
     const auto* read_only = mount.if_contains("ReadOnly");
     const bool writable = !(read_only != nullptr && read_only->is_bool() && read_only->as_bool());
     const auto target = text_of(mount, "Target");
-    mount["Source"] = translated->source;
-    mount["ReadOnly"] = !(writable && translated->writable);
-    out.push_back(mount);
+    if (is_part_of_volume(scope, *translated)) {
+        scope.volume_parts.push_back(volume_part(*translated, target, writable && translated->writable));
+    } else {
+        mount["Source"] = translated->source;
+        mount["ReadOnly"] = !(writable && translated->writable);
+        out.push_back(mount);
+    }
     for (const auto& nested : translated->nested) {
         out.push_back(json::object{{"Type", "bind"},
                                    {"Source", nested.source},
@@ -349,6 +371,26 @@ Verdict expand_volumes_from(RuleScope& scope, json::object& host_config) {
     auto& existing = host_config["Binds"];
     if (!existing.is_array()) existing = json::array();
     for (auto& bind : binds) existing.as_array().push_back(std::move(bind));
+    return {};
+}
+
+void add_volume_parts(RuleScope& scope, json::object& host_config) {
+    if (scope.volume_parts.empty()) return;
+    auto& mounts = host_config["Mounts"];
+    if (!mounts.is_array()) mounts = json::array();
+    for (const auto& part : scope.volume_parts) mounts.as_array().push_back(part);
+}
+
+// Sources that still are what was checked when the container was created.
+Verdict check_bind_sources(RuleScope& scope, const json::object& host_config) {
+    if (scope.policy.allows(Permission::HostPaths)) return {};
+    for (const auto& source : bind_sources(host_config)) {
+        const auto path = scope.mounts.shown(source);
+        if (path != source && !scope.mounts.leads_to_itself(path))
+            return refusal(scope, Permission::HostPaths, "HostConfig.Binds",
+                           printable(path, 200) +
+                               " has become a link, or cannot be looked at, since the container was created");
+    }
     return {};
 }
 

@@ -55,7 +55,13 @@ Result<EnginePath> MountTable::translate(const std::string& path) const {
                           " is not on a volume or bind mount of the agent, so the engine cannot reach it")
                         .advice("start the agent with a volume for this directory, or use docker cp"));
     }
-    EnginePath out{joined(mount->source, below(resolved.path, mount->destination)), mount->writable, {}};
+    const auto rest = below(resolved.path, mount->destination);
+    EnginePath out{joined(mount->source, rest), mount->writable};
+    // Nothing can be put in the place of a volume's top, and what does not exist the engine has to make.
+    if (!mount->volume.empty() && !rest.empty() && resolved.exists) {
+        out.volume = mount->volume;
+        out.subpath = rest.substr(1);
+    }
     for (const auto& inner : mounts_) {
         const bool nested =
             inner.destination.size() > resolved.path.size() && is_within(inner.destination, resolved.path);
@@ -71,6 +77,13 @@ Result<std::string> MountTable::own_path(const std::string& path) const {
     const auto* mount = covering(path);
     if (mount == nullptr) return fail(path + " is not on a mount");
     return joined(mount->source, below(path, mount->destination));
+}
+
+const Mount* MountTable::of_volume(std::string_view name) const {
+    const auto found = std::find_if(mounts_.begin(), mounts_.end(), [name](const Mount& mount) {
+        return !mount.volume.empty() && mount.volume == name;
+    });
+    return found == mounts_.end() ? nullptr : &*found;
 }
 
 bool MountTable::leads_to_itself(const std::string& path) const {

@@ -23,9 +23,13 @@ struct NestedMount {
 struct EnginePath {
     std::string source;
     bool writable = true;
+    // What lies in a volume of the agent can be mounted as a part of it. The engine then follows no link that
+    // a job has put there; a source is a text that it follows anew at every start.
+    std::string volume = {};
+    std::string subpath = {};
     // Mounts of the agent under the path. They are not part of the source's tree, so a container that is to
     // see what the agent sees needs a bind for each.
-    std::vector<NestedMount> nested;
+    std::vector<NestedMount> nested = {};
 };
 
 class MountTable {
@@ -36,10 +40,12 @@ class MountTable {
 
     // Links are resolved first, in the agent's view: the engine would resolve the text in the host's.
     Result<EnginePath> translate(const std::string& path) const;
-    // Without resolving or protecting anything: for a path of our own.
     // No link stands in its way or in its place.
     bool leads_to_itself(const std::string& path) const;
+    // Without resolving or protecting anything: for a path of our own.
     Result<std::string> own_path(const std::string& path) const;
+    // The mount of the agent that is this volume; null when there is none.
+    const Mount* of_volume(std::string_view name) const;
     // The agent's name for an engine path, or the path itself.
     std::string shown(std::string_view engine_path) const;
     // Mounts that a container may get whole (for --volumes-from the agent).

@@ -33,6 +33,10 @@ struct RuleScope {
     bool missing_reference = false;
     // Named volumes that have to exist, labelled, before the container is created.
     std::vector<std::string> volumes_to_create = {};
+    // The engine can mount a part of a volume (API 1.45), and those parts of the agent's volumes that are to
+    // be.
+    bool volume_subpaths = false;
+    std::vector<json::object> volume_parts = {};
 };
 
 using Verdict = std::optional<Denial>;
@@ -83,6 +87,10 @@ Verdict check_binds(RuleScope&, json::value&, const FieldRule&, const std::strin
 Verdict check_mounts(RuleScope&, json::value&, const FieldRule&, const std::string&);
 Verdict check_tmpfs(RuleScope&, json::value&, const FieldRule&, const std::string&);
 Verdict expand_volumes_from(RuleScope& scope, json::object& host_config);
+void add_volume_parts(RuleScope& scope, json::object& host_config);
+// Before the engine follows the sources of a container's binds once more. host_config: as the engine shows
+// it.
+Verdict check_bind_sources(RuleScope& scope, const json::object& host_config);
 // network_rules.cpp
 Verdict check_network_mode(RuleScope&, json::value&, const FieldRule&, const std::string&);
 Verdict check_endpoints(RuleScope&, json::value&, const FieldRule&, const std::string&);

@@ -56,7 +56,8 @@ std::vector<Mount> mounts_from_inspect(const json::object& inspect) {
         if ((type != "bind" && type != "volume") || !source.starts_with('/')) continue;
         const auto* writable = mount.if_contains("RW");
         out.push_back({text_of(mount, "Destination"), source,
-                       writable == nullptr || !writable->is_bool() || writable->as_bool()});
+                       writable == nullptr || !writable->is_bool() || writable->as_bool(),
+                       type == "volume" ? text_of(mount, "Name") : std::string()});
     }
     return out;
 }

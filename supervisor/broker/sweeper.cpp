@@ -19,6 +19,19 @@ const json::object& labels_in(const json::object& object) {
     return labels != nullptr && labels->is_object() ? labels->as_object() : kNone;
 }
 
+// By the name that the engine makes up: what a person named is somebody's, and stays.
+std::set<std::string> anonymous_volumes_in(const json::object& container) {
+    std::set<std::string> out;
+    const auto* mounts = container.if_contains("Mounts");
+    if (mounts == nullptr || !mounts->is_array()) return out;
+    for (const auto& mount : mounts->as_array()) {
+        auto name = mount.is_object() ? text_of(mount.as_object(), "Name") : std::string();
+        if (name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string::npos)
+            out.insert(std::move(name));
+    }
+    return out;
+}
+
 }  // namespace
 
 bool is_victim(const SweepScope& scope, const json::object& labels, const std::set<std::string>& running) {
@@ -139,6 +152,8 @@ void Sweep::list_containers() {
                 continue;
             victims.push_back(
                 {"/containers/" + text_of(element.as_object(), "Id") + "?force=1&v=1", &report_.containers});
+            if (scope_.kind == SweepScope::Kind::Orphans)
+                anonymous_volumes_.merge(anonymous_volumes_in(element.as_object()));
         }
         remove_all(std::move(victims), [this] { list_networks(); });
     });
@@ -166,6 +181,10 @@ void Sweep::list_volumes() {
         std::vector<Victim> victims;
         for (const auto& name : names)
             victims.push_back({"/volumes/" + percent_encode(name), &report_.volumes});
+        // An agent that was killed and removed left its own behind, because its containers still used parts
+        // of it.
+        for (const auto& name : anonymous_volumes_)
+            victims.push_back({"/volumes/" + name, &report_.volumes, true});
         remove_all(std::move(victims), [this] { list_images(); });
     });
 }
@@ -177,7 +196,7 @@ void Sweep::list_images() {
         for (const auto& element : listed) {
             if (!element.is_object()) continue;
             for (auto& reference : image_victims(scope_, element.as_object(), running_)) {
-                victims.push_back({"/images/" + percent_encode_path(reference), &report_.images});
+                victims.push_back({"/images/" + percent_encode_path(reference), &report_.images, true});
             }
         }
         remove_all(std::move(victims), [this] { finish(); });
@@ -219,15 +238,14 @@ void Sweep::remove(Victim victim) {
 void Sweep::removed(Victim victim, const Result<Reply>& result) {
     const int status = result ? result->status : 0;
     // 409: still in use or already being removed by somebody; images that others use stay.
-    const bool image = victim.counter == &report_.images;
-    if (status == 409 && !image && ++victim.attempts < kAttempts) {
+    if (status == 409 && !victim.may_stay && ++victim.attempts < kAttempts) {
         retries_.push_back(upstream_.loop().after(kRetryPause, [this, victim] { remove(victim); }));
         return;
     }
     --in_flight_;
     if (status >= 200 && status < 300) {
         ++*victim.counter;
-    } else if (status != 404 && !(image && status == 409)) {
+    } else if (status != 404 && !(victim.may_stay && status == 409)) {
         ++report_.leftover;
         report_.problems.push_back(victim.path + ": " +
                                    printable(result ? result->body : result.error().message()));

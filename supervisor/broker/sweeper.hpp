@@ -64,6 +64,7 @@ class Sweep : public std::enable_shared_from_this<Sweep> {
     struct Victim {
         std::string path;  // of the DELETE request
         std::uint64_t* counter;
+        bool may_stay = false;  // whoever uses it keeps it
         int attempts = 0;
     };
     Sweep(Upstream& upstream, std::string api_prefix, SweepScope scope, Done done)
@@ -97,6 +98,7 @@ class Sweep : public std::enable_shared_from_this<Sweep> {
     Done done_;
     SweepReport report_;
     std::set<std::string> running_;
+    std::set<std::string> anonymous_volumes_;  // that removed containers had
     std::vector<Victim> queue_;
     std::size_t in_flight_ = 0;
     std::function<void()> after_removal_;

@@ -1,6 +1,8 @@
 // Requests and answers in pairs: what the client says and what the engine hears, and back.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "rewriting.hpp"
 
 namespace supervisor::broker {
@@ -27,6 +29,74 @@ TEST(Binds, WithoutKnownMountsAreRefusedOrOfTheDirectoriesThatAreNamed) {
         harness.settle();
         EXPECT_THAT(client.received(), HasSubstr(named ? "HTTP/1.1 201" : "HTTP/1.1 403"));
         EXPECT_THAT(client.received(), HasSubstr(named ? R"("Id":"1")" : "is not on a volume or bind mount"));
+    }
+}
+
+// A job's own directory in a volume of the agent's, with a link that it put there.
+class Workspace : public testing::Test {
+  protected:
+    Workspace() {
+        char pattern[] = "/tmp/broker-work-XXXXXX";
+        directory = ::mkdtemp(pattern);
+        std::filesystem::create_directory(directory + "/src");
+        std::filesystem::create_directory_symlink("/etc", directory + "/link");
+        harness = std::make_unique<Harness>(
+            "isolated",
+            [this](Config& config) {
+                config.mounts = {{directory, "/volumes/work/_data", true, "work"}};
+            },
+            Harness::EngineSays{.version = R"({"ApiVersion":"1.47"})"});
+        harness->broker().ledger().add(OwnContainer{kId, "db", "", 0, 0});
+        harness->answer = [this](const std::string& request) {
+            if (request.find("/containers/create") != std::string::npos)
+                return Harness::json_reply(R"({"Id":"1"})", 201);
+            if (request.find(kId + "/json") != std::string::npos) return Harness::json_reply(inspected);
+            return Harness::json_reply(R"({"RepoTags":["busybox:latest"]})");
+        };
+    }
+    ~Workspace() override { std::filesystem::remove_all(directory); }
+    std::string ask(const std::string& line, const std::string& body = {}) {
+        auto client = harness->client();
+        client.send(line + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\n\r\n" + body);
+        harness->settle();
+        return client.received();
+    }
+    std::string last_create() const {
+        for (const auto& request : harness->requests) {
+            if (request.starts_with("POST ")) return request;
+        }
+        return {};
+    }
+
+    std::string directory;
+    std::string inspected;
+    std::unique_ptr<Harness> harness;
+};
+
+TEST_F(Workspace, PartsOfVolumesAreAskedForInAVersionThatHasThem) {
+    const auto body = R"({"Image":"busybox","HostConfig":{"Binds":[")" + directory + R"(/src:/x"]}})";
+    EXPECT_THAT(ask("POST /v1.41/containers/create", body), StartsWith("HTTP/1.1 201"));
+    EXPECT_THAT(last_create(),
+                AllOf(StartsWith("POST /v1.45/containers/create "),
+                      HasSubstr(R"("Source":"work","Target":"/x")"), HasSubstr(R"("Subpath":"src")")));
+}
+
+TEST_F(Workspace, NothingElseIsAskedForInAnotherVersion) {
+    EXPECT_THAT(ask("POST /v1.41/containers/create", R"({"Image":"busybox"})"), StartsWith("HTTP/1.1 201"));
+    EXPECT_THAT(last_create(), StartsWith("POST /v1.41/containers/create "));
+}
+
+TEST_F(Workspace, ABindThatBecameALinkIsNotFollowedAgain) {
+    for (const std::string line :
+         {"POST /containers/db/start", "POST /containers/db/restart",
+          "GET /containers/db/archive?path=/x/passwd", "PUT /containers/db/archive?path=/x"}) {
+        inspected = R"({"HostConfig":{"Binds":["/volumes/work/_data/src:/x"]}})";
+        EXPECT_THAT(ask(line), StartsWith("HTTP/1.1 200")) << line;
+        inspected = R"({"HostConfig":{"Binds":["/volumes/work/_data/link:/x"]}})";
+        const auto count = harness->requests.size();
+        EXPECT_THAT(ask(line), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("has become a link"))) << line;
+        EXPECT_EQ(harness->requests.size(), count + 1) << line << ": only the look at the container";
     }
 }
 
