@@ -30,9 +30,19 @@ host::ProbeRequest probe_request(const engine::EngineSettings& settings,
                                  const std::vector<std::string>& environment) {
     host::ProbeRequest request;
     request.data_directory = settings.data_root;
-    request.programs = {"dockerd",           "containerd",      "runc",      "iptables",
-                        "iptables-nft",      "iptables-legacy", "ip6tables", "iptables-restore",
-                        "ip6tables-restore", "fuse-overlayfs",  "zfs",       "modprobe"};
+    request.programs = {"dockerd",
+                        "containerd",
+                        "runc",
+                        "iptables",
+                        "iptables-nft",
+                        "iptables-legacy",
+                        "ip6tables",
+                        "iptables-restore",
+                        "ip6tables-restore",
+                        "fuse-overlayfs",
+                        "zfs",
+                        "modprobe",
+                        "nft"};
     for (const char* name : {"KUBERNETES_SERVICE_HOST", "container"}) {
         if (const auto value = agent::variable_or_empty(environment, name); !value.empty())
             request.environment[name] = value;

@@ -199,6 +199,17 @@ void plan_backend(const PlanInput& input, EnginePlan& plan) {
     }
 }
 
+// Docker 29 can write its rules with nft itself, if it is told to.
+void plan_nftables(const PlanInput& input, EnginePlan& plan) {
+    if (input.choices.text("firewall-backend") != "nftables") return;
+    const auto origin = input.choices.origin("firewall-backend");
+    if (input.host.has_program("nft"))
+        return decide(plan, Verdict::Ok, "firewall", "nftables", "asked for by " + origin);
+    decide(plan, Verdict::Fail, "firewall", "none",
+           fmt::format("{} asks for the nftables backend, and the program nft is not installed", origin),
+           "images/build --with nftables, or leave firewall-backend out");
+}
+
 // Engines since 28 drop in the raw table what is sent to a container past its published port, and publish
 // nothing where they cannot.
 void plan_raw_table(const PlanInput& input, EnginePlan& plan) {
@@ -260,6 +271,7 @@ void plan_ipv6(const PlanInput& input, EnginePlan& plan) {
 
 void plan_network(const PlanInput& input, EnginePlan& plan) {
     plan_backend(input, plan);
+    plan_nftables(input, plan);
     plan_raw_table(input, plan);
     plan_bridge_filter(input, plan);
     plan_ipv6(input, plan);

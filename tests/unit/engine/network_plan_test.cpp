@@ -130,6 +130,18 @@ TEST_F(NetworkPlan, D6_WithoutIptablesOnRequestItStillStarts) {
     EXPECT_THAT(plan, Warns("no published ports"));
 }
 
+TEST_F(NetworkPlan, NftablesBackendNeedsItsProgram) {
+    choose(R"({"firewall-backend": "nftables"})");
+    EXPECT_THAT(drafted(),
+                FailsSaying("daemon.json asks for the nftables backend, and the program nft is not"));
+    EXPECT_THAT(drafted(), FailsSaying("--with nftables"));
+    host.programs["nft"] = "/usr/sbin/nft";
+    EXPECT_THAT(drafted(), Suits());
+    choose("", {"--firewall-backend=iptables"});
+    host.programs.erase("nft");
+    EXPECT_THAT(drafted(), Suits());
+}
+
 TEST_F(NetworkPlan, KernelWithoutBridgesIsAnErrorThatSaysWhatStillWorks) {
     host.network.bridge = {true, EOPNOTSUPP};
     EXPECT_THAT(drafted(), FailsSaying("this kernel has no bridges"));
