@@ -49,6 +49,8 @@ void show_mount_point(const MountTable& mounts, const json::object& host_config,
     const auto path = path_behind(mounts, host_config, text_of(mount, "Destination"));
     mount["Type"] = "bind";
     mount["Source"] = path.empty() ? volume->destination : path;
+    mount["Mode"] = "";
+    mount["Propagation"] = "rprivate";
     for (const char* key : {"Name", "Driver"}) mount.erase(key);
 }
 

@@ -385,10 +385,10 @@ void add_volume_parts(RuleScope& scope, json::object& host_config) {
 Verdict check_bind_sources(RuleScope& scope, const json::object& host_config) {
     if (scope.policy.allows(Permission::HostPaths)) return {};
     for (const auto& source : bind_sources(host_config)) {
-        const auto path = scope.mounts.shown(source);
-        if (path != source && !scope.mounts.leads_to_itself(path))
+        const auto path = scope.mounts.agents_path(source);
+        if (path && !scope.mounts.leads_to_itself(*path))
             return refusal(scope, Permission::HostPaths, "HostConfig.Binds",
-                           printable(path, 200) +
+                           printable(*path, 200) +
                                " has become a link, or cannot be looked at, since the container was created");
     }
     return {};

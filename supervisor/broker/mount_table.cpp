@@ -91,14 +91,18 @@ bool MountTable::leads_to_itself(const std::string& path) const {
     return resolved && resolved->path == path;
 }
 
-std::string MountTable::shown(std::string_view engine_path) const {
+std::optional<std::string> MountTable::agents_path(std::string_view engine_path) const {
     const Mount* best = nullptr;
     for (const auto& mount : mounts_) {
         if (!is_within(engine_path, mount.source)) continue;
         if (best == nullptr || mount.source.size() > best->source.size()) best = &mount;
     }
-    return best == nullptr ? std::string(engine_path)
-                           : joined(best->destination, below(engine_path, best->source));
+    if (best == nullptr) return {};
+    return joined(best->destination, below(engine_path, best->source));
+}
+
+std::string MountTable::shown(std::string_view engine_path) const {
+    return agents_path(engine_path).value_or(std::string(engine_path));
 }
 
 std::vector<Mount> MountTable::shareable() const {

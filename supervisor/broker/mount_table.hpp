@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,9 @@ class MountTable {
     Result<std::string> own_path(const std::string& path) const;
     // The mount of the agent that is this volume; null when there is none.
     const Mount* of_volume(std::string_view name) const;
-    // The agent's name for an engine path, or the path itself.
+    // The agent's name for an engine path that lies on one of its mounts.
+    std::optional<std::string> agents_path(std::string_view engine_path) const;
+    // The same, or the path itself.
     std::string shown(std::string_view engine_path) const;
     // Mounts that a container may get whole (for --volumes-from the agent).
     std::vector<Mount> shareable() const;

@@ -68,7 +68,7 @@ TEST_F(VolumeParts, AreShownAsTheBindsThatTheyWere) {
     EXPECT_EQ(json::value(container),
               *parse_json(R"({"HostConfig":{"Binds":["/shared/x:/x:ro","/godata/p/src:/src:ro"],
             "Mounts":[{"Type":"volume","Source":"mine","Target":"/d"}]},
-        "Mounts":[{"Type":"bind","Source":"/godata/p/src","Destination":"/src","RW":false},
+        "Mounts":[{"Type":"bind","Source":"/godata/p/src","Destination":"/src","RW":false,"Mode":"","Propagation":"rprivate"},
             {"Type":"volume","Name":"mine","Source":"/v","Destination":"/d"}]})"));
 }
 
@@ -79,8 +79,10 @@ TEST_F(VolumeParts, AreShownInListsAsTheVolumeWithThem) {
     EXPECT_FALSE(has_agents_mounts(R"([{"Mounts":[{"Type":"volume","Name":"mine"}]}])", mounts));
     auto container = parse_json(list)->as_array()[0].as_object();
     show_listed_mounts(mounts, container);
-    EXPECT_EQ(json::value(container),
-              *parse_json(R"({"Mounts":[{"Type":"bind","Source":"/godata","Destination":"/src"}]})"));
+    EXPECT_EQ(
+        json::value(container),
+        *parse_json(
+            R"({"Mounts":[{"Type":"bind","Source":"/godata","Destination":"/src","Mode":"","Propagation":"rprivate"}]})"));
 }
 
 TEST_F(VolumeParts, SourcesThatBecameLinksAreRefusedWhenTheyAreFollowedAgain) {
@@ -97,6 +99,10 @@ TEST_F(VolumeParts, SourcesThatBecameLinksAreRefusedWhenTheyAreFollowedAgain) {
     EXPECT_THAT(denial->message, HasSubstr("/godata/link has become a link"));
     EXPECT_TRUE(
         check(isolated, R"({"Mounts":[{"Type":"bind","Source":")" + data + R"(/link","Target":"/x"}]})"));
+    mounts = MountTable({{"/same", "/same", true}}, {}, [](const std::string&) -> Result<sys::ResolvedPath> {
+        return sys::ResolvedPath{"/etc", true};
+    });
+    EXPECT_TRUE(check(isolated, R"({"Binds":["/same/x:/x"]})"));
     const auto trusted = Policy::trusted();
     auto all = rule_scope(trusted);
     EXPECT_FALSE(check(all, R"({"Binds":[")" + data + R"(/link:/x"]})"));
