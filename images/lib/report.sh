@@ -51,7 +51,10 @@ verify_inside() { # CONTAINER VARIANT
             inside "$1" "docker run inside fails" \
                 'tar -ch /usr/bin/true $(ldd /usr/bin/true | grep -o "/[^ ]*") | docker import - verify:local && docker run --rm verify:local /usr/bin/true'
             ;;
-        agent-docker) inside "$1" "the mounted Docker socket does not answer" 'DOCKER_HOST=unix:///run/gocd-supervisor/docker.sock docker version' ;;
+        agent-docker)
+            inside "$1" "there is an engine in it" '! command -v dockerd'
+            inside "$1" "the mounted Docker socket does not answer" 'DOCKER_HOST=unix:///run/gocd-supervisor/docker.sock docker version'
+            ;;
     esac
 }
 
