@@ -36,7 +36,8 @@ engine_socket() {
 }
 
 inside() { # CONTAINER MESSAGE SHELL_LINE: a check that has to hold
-    "$docker_cli" exec -u go "$1" sh -c "$3" >/dev/null 2>&1 || verify_failed "$1" "$2"
+    local said
+    said=$("$docker_cli" exec -u go "$1" sh -c "$3" 2>&1) || verify_failed "$1" "$2${said:+: ${said##*$'\n'}}"
 }
 
 verify_inside() { # CONTAINER VARIANT
