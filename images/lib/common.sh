@@ -115,17 +115,32 @@ make_base() { # IMAGE, such as debian:trixie-slim; ARCHITECTURE
     esac
     if [ ! -e "$tar" ]; then run_mmdebstrap "$1" "$suite" "$2" "$tar"; fi
     [ -z "${platform-}" ] || import=(--platform "linux/$2")
-    "$docker_cli" import "${import[@]}" --change 'CMD ["bash"]' "$tar" "$1" >/dev/null 2>"$cache/base/log" ||
-        die $kFailed "docker import of $tar failed: $(tail -1 "$cache/base/log")"
+    "$docker_cli" import "${import[@]}" --change 'CMD ["bash"]' "$tar" "$1" >/dev/null 2>"$tar.log" ||
+        die $kFailed "docker import of $tar failed: $(tail -1 "$tar.log")"
+}
+
+# The distribution's own, as a base has them: a mirror is that of a build. With a mirror of Ubuntu, its.
+own_sources() { # IMAGE SUITE ARCHITECTURE [MIRROR]
+    local part url=${4-}
+    case $1 in
+        ubuntu:*)
+            [ "$3" = amd64 ] || url=${url:-http://ports.ubuntu.com/ubuntu-ports}
+            url=${url:-http://archive.ubuntu.com/ubuntu}
+            for part in "" -updates -security; do echo "deb $url $2$part main universe"; done
+            ;;
+        *)
+            echo "deb http://deb.debian.org/debian $2 main"
+            case $2 in sid | unstable | experimental) return ;; esac
+            echo "deb http://deb.debian.org/debian $2-updates main"
+            echo "deb http://deb.debian.org/debian-security $2-security main"
+            ;;
+    esac
 }
 
 # Adds to sources and options. Debian's mmdebstrap knows neither a mirror of Ubuntu nor its keys.
 ubuntu_sources() { # SUITE ARCHITECTURE
-    local url=$mirror part keys=/usr/share/keyrings/ubuntu-archive-keyring.gpg
-    [ "$2" = amd64 ] || url=${url:-http://ports.ubuntu.com/ubuntu-ports}
-    for part in "" -updates -security; do
-        sources+=("deb ${url:-http://archive.ubuntu.com/ubuntu} $1$part main universe")
-    done
+    local keys=/usr/share/keyrings/ubuntu-archive-keyring.gpg
+    mapfile -t sources < <(own_sources ubuntu: "$1" "$2" "$mirror")
     [ -e $keys ] || die $kMissingInput "the base image $base cannot be pulled; making it needs Ubuntu's keys: $keys, of its package ubuntu-keyring"
     options+=("--keyring=$keys")
 }
@@ -139,13 +154,19 @@ run_mmdebstrap() { # IMAGE SUITE ARCHITECTURE TAR; uses options and sources
     mkdir -p "$cache/base"
     [ "${snapshot-no}" = no ] || options+=(--aptopt='Acquire::Check-Valid-Until "false"')
     [ -z "${sources[*]}" ] && sources=()
+    own_sources "$1" "$2" "$3" >"$4.sources"
+    # The machine's name and resolver are not the image's business. The files are there, though: an engine that has to make them
+    # in order to mount something there dates /etc.
     # shellcheck disable=SC2016
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1577836800} mmdebstrap --format=tar --variant=minbase --include=apt,ca-certificates "--architectures=$3" "${options[@]}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
-        --customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*' \
-        "$2" "$4.new" "${sources[@]}" </dev/null >"$cache/base/log" 2>&1 ||
-        { rm -f "$4.new"; die $kFailed "mmdebstrap could not make $1: $(apt_cause "$cache/base/log")"; }
+        --customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/* "$1"/etc/apt/sources.list.d/*' \
+        --customize-hook='for file in hosts hostname resolv.conf; do : >"$1/etc/$file"; chmod 644 "$1/etc/$file"; done' \
+        --customize-hook="cp '$4.sources' \"\$1/etc/apt/sources.list\"" \
+        "$2" "$4.new" "${sources[@]}" </dev/null >"$4.log" 2>&1 ||
+        { rm -f "$4.new" "$4.sources"; die $kFailed "mmdebstrap could not make $1: $(apt_cause "$4.log")"; }
+    rm -f "$4.sources"
     mv "$4.new" "$4"
 }

@@ -38,9 +38,9 @@ append_recipe_stage() { # VARIANT
         printf '\nFROM %s AS recipe\n' "$1"
         if [ -n "${packages// /}" ]; then
             cat <<END
-RUN --mount=type=bind,source=images/packages,target=/run/images/packages \\
+RUN --mount=type=bind,source=images/packages,target=/dev/images/packages \\
     --mount=type=cache,target=/var/cache/apt,sharing=locked --mount=type=cache,target=/var/lib/apt,sharing=locked \\
-    /run/images/packages/slim && /run/images/packages/install -- $packages
+    /dev/images/packages/layer /dev/images/packages/install -- $packages
 END
         fi
         [ -z "$recipe_file" ] || recipe_lines
@@ -55,6 +55,7 @@ recipe_lines() {
         chmod -R "$mode" "$context/images/recipe-files$to"
     done < <(jq -r '.files // [] | .[] | [.from, .to, .mode // "u=rwX,go=rX"] | @tsv' "$recipe_file")
     if [ -d "$context/images/recipe-files" ]; then
+        find "$context/images/recipe-files" -exec touch -hd "@${SOURCE_DATE_EPOCH:-1577836800}" {} +
         echo '!images/recipe-files' >>"$context/.dockerignore"
         echo 'COPY images/recipe-files/ /'
     fi

@@ -36,7 +36,8 @@ engine_socket() {
 }
 
 inside() { # CONTAINER MESSAGE SHELL_LINE: a check that has to hold
-    "$docker_cli" exec -u go "$1" sh -c "$3" >/dev/null 2>&1 || verify_failed "$1" "$2"
+    local said
+    said=$("$docker_cli" exec -u go "$1" sh -c "$3" 2>&1) || verify_failed "$1" "$2${said:+: ${said##*$'\n'}}"
 }
 
 verify_inside() { # CONTAINER VARIANT
@@ -51,7 +52,10 @@ verify_inside() { # CONTAINER VARIANT
             inside "$1" "docker run inside fails" \
                 'tar -ch /usr/bin/true $(ldd /usr/bin/true | grep -o "/[^ ]*") | docker import - verify:local && docker run --rm verify:local /usr/bin/true'
             ;;
-        agent-docker) inside "$1" "the mounted Docker socket does not answer" 'DOCKER_HOST=unix:///run/gocd-supervisor/docker.sock docker version' ;;
+        agent-docker)
+            inside "$1" "there is an engine in it" '! command -v dockerd'
+            inside "$1" "the mounted Docker socket does not answer" 'DOCKER_HOST=unix:///run/gocd-supervisor/docker.sock docker version'
+            ;;
     esac
 }
 

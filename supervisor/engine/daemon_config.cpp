@@ -43,6 +43,13 @@ void put_paths(Filler& filler, const EngineSettings& settings) {
     filler.put("containerd", json::value(paths.containerd_socket));
 }
 
+// Docker before 25 writes a key that gives the engine its ID. /etc/docker belongs to the outer root: a
+// contained engine cannot write there, and it would be another ID in every container.
+void put_identity(Filler& filler, const EnginePlan& plan, const EngineSettings& settings) {
+    if (!plan.version.known() || plan.version.at_least(25)) return;
+    filler.put("deprecated-key-path", json::value(settings.data_root + "/key.json"));
+}
+
 void put_network(Filler& filler, const EnginePlan& plan) {
     const auto& network = plan.network;
     if (network.mtu) {
@@ -133,6 +140,7 @@ DaemonConfig daemon_config(const EnginePlan& plan, const EngineSettings& setting
     config.file.erase("hosts");  // go to the command line, where ours is
     Filler filler(config.file, choices);
     put_paths(filler, settings);
+    put_identity(filler, plan, settings);
     // The driver was checked against the host; what is in the file or on the command line is the same one.
     filler.put("storage-driver", json::value(plan.storage.driver));
     put_features(config.file, plan, choices);

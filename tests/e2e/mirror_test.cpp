@@ -2,6 +2,7 @@
 // with a signed stand-in of a mirror.
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -10,6 +11,7 @@
 namespace e2e {
 namespace {
 
+namespace fs = std::filesystem;
 using test_support::docker;
 using test_support::lines;
 using test_support::run_command;
@@ -29,7 +31,7 @@ class Mirror : public EndToEnd {
     }
     void TearDown() override {
         std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
+        fs::remove_all(folder_, ignored);
     }
 
     // A mirror whose lists are valid until that date; empty: for ever.
@@ -77,6 +79,40 @@ TEST_F(Mirror, ThatExpiredIsNamedAndTakenAsASnapshot) {
                                                  HasSubstr("is expired"), HasSubstr("--snapshot")));
     const auto installed = install(url, {"-e", "APT_SNAPSHOT=yes"});
     EXPECT_TRUE(installed.ok()) << installed.text();
+}
+
+// A base that is made: with an mmdebstrap that only runs the hooks. The mirror is that of this build.
+TEST_F(Mirror, IsNotInTheBaseThatIsMadeFromIt) {
+    const std::string tool = R"sh(#!/bin/bash
+        root=$(mktemp -d); mkdir -p "$root"/etc/apt/sources.list.d "$root"/var/cache/apt "$root"/var/lib/apt/lists
+        echo here >"$root/etc/hostname"; echo "${@: -1}" >"$root/etc/apt/sources.list"
+        for word; do case $word in --customize-hook=*) sh -c "${word#*=}" sh "$root" ;; esac; done
+        for word; do case $word in *.tar.new) tar -C "$root" -cf "$word" . ;; esac; done
+        rm -rf "$root")sh";
+    fs::create_directory(folder_ + "/bin");
+    std::ofstream(folder_ + "/bin/mmdebstrap") << tool;
+    fs::permissions(folder_ + "/bin/mmdebstrap", fs::perms::owner_all);
+    std::ofstream(folder_ + "/go-agent.zip");
+    const std::string tar = std::string(SOURCE_ROOT) + "/.cache/base/debian-stand-in.tar";
+    const auto built =
+        run_command({std::string(SOURCE_ROOT) + "/images/build", "agent", "--tag",
+                     "gocd-agent-e2e:never-built", "--offline", "--base", "debian:stand-in", "--mirror",
+                     "http://127.0.0.1:1/debian", "--agent-zip", folder_ + "/go-agent.zip"},
+                    {.timeout = seconds(100),
+                     .input = "",
+                     .environment = {"PATH=" + folder_ + "/bin:" + std::getenv("PATH")}});
+    EXPECT_EQ(built.status, 1) << "there is no shell in that base";
+    EXPECT_TRUE(docker({"image", "rm", "debian:stand-in"}).ok()) << built.text();
+    const auto file = [&](const std::string& name) {
+        return run_command({"tar", "-xOf", tar, "./etc/" + name}).out;
+    };
+    EXPECT_EQ(file("apt/sources.list"),
+              "deb http://deb.debian.org/debian stand-in main\n"
+              "deb http://deb.debian.org/debian stand-in-updates main\n"
+              "deb http://deb.debian.org/debian-security stand-in-security main\n");
+    for (const char* name : {"hostname", "hosts", "resolv.conf"}) EXPECT_EQ(file(name), "") << name;
+    fs::remove(tar);
+    fs::remove(tar + ".log");
 }
 
 }  // namespace

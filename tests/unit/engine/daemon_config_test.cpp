@@ -141,6 +141,16 @@ TEST_F(DaemonConfigTest, G3_TheLowestApiVersionThatTheUserAllowsReachesTheEngine
     EXPECT_EQ(daemon_config(drafted(), settings, choices).file.at("min-api-version"), "1.24");
 }
 
+TEST_F(DaemonConfigTest, OldEnginesKeepTheirIdentityInTheDataDirectory) {
+    engine.version = {20, 10, 24};
+    EXPECT_EQ(daemon_config(drafted(), settings, choices).file.at("deprecated-key-path"),
+              "/var/lib/docker/key.json");
+    for (const EngineVersion& other : {EngineVersion{}, EngineVersion{26, 1, 5}}) {
+        engine.version = other;
+        EXPECT_FALSE(daemon_config(drafted(), settings, choices).file.contains("deprecated-key-path"));
+    }
+}
+
 TEST_F(DaemonConfigTest, F1_ContainerVariableTurnsInnerAppArmorOff) {
     host.security.apparmor = true;
     EXPECT_THAT(engine_environment({}, drafted(), settings), Contains("container=docker"));
