@@ -81,9 +81,9 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
     if (!filters) return;
     NamePatterns patterns(*filters);
     translate_container_filters(broker, *filters);
-    if (filters->empty()) {
-        exchange->query.set("filters", broker.owner_only());
-    } else {
+    const bool plain = filters->empty();
+    exchange->query.remove("filters");
+    if (!plain) {
         add_owner(*filters, broker.owner());
         exchange->query.set("filters", to_query_value(*filters));
     }
@@ -94,7 +94,10 @@ void list_containers(Broker& broker, const ExchangePtr& exchange) {
         if (limit > 0) exchange->query.set("all", "1");  // a limit counts stopped containers too
     }
     UpstreamRequest request{
-        "GET", exchange->upstream_path("/containers/json"), exchange->passed_headers(), {}};
+        "GET",
+        exchange->upstream_path("/containers/json", plain ? broker.owner_only() : std::string_view()),
+        exchange->passed_headers(),
+        {}};
     exchange->call(std::move(request), [&broker, exchange, patterns, limit](Reply reply) {
         if (reply.status == 200) reply.body = show_list(broker, std::move(reply.body), patterns, limit);
         reply_shown(broker, exchange, std::move(reply));

@@ -131,7 +131,7 @@ std::vector<std::string> volumes_of(const json::object& container, const MountTa
 }
 
 bool has_agents_mounts(std::string_view list, const MountTable& mounts) {
-    if (find_text(list, "bind\"") != std::string_view::npos) return true;
+    if (find_text(list, R"("Type":"bind")") != std::string_view::npos) return true;
     return std::any_of(mounts.mounts().begin(), mounts.mounts().end(), [list](const Mount& mount) {
         return !mount.volume.empty() && find_text(list, mount.volume) != std::string_view::npos;
     });

@@ -25,11 +25,13 @@ std::string error_body(std::string_view message) {
     return to_text(body) + "\n";
 }
 
-std::string Exchange::upstream_path(std::string_view path) const {
+std::string Exchange::upstream_path(std::string_view path, std::string_view parameter) const {
     const auto parameters = query.text();
     std::string out;
-    out.reserve(2 + version.size() + path.size() + parameters.size());
-    return out.append("/v").append(version).append(path).append(parameters);
+    out.reserve(3 + version.size() + path.size() + parameters.size() + parameter.size());
+    out.append("/v").append(version).append(path).append(parameters);
+    if (!parameter.empty()) out.append(parameters.empty() ? "?" : "&").append(parameter);
+    return out;
 }
 
 Headers Exchange::passed_headers() const {

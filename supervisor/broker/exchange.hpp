@@ -56,8 +56,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     std::string rule;
     int status = 0;
 
-    // "/v1.41" + path + the exchange's query.
-    std::string upstream_path(std::string_view path) const;
+    // "/v1.41" + path + the exchange's query + a parameter that is encoded already.
+    std::string upstream_path(std::string_view path, std::string_view parameter = {}) const;
     // Client's headers that mean something to the engine.
     Headers passed_headers() const;
 

@@ -141,7 +141,9 @@ std::string answer(const std::string& head) {
     if (head.find("/networks") != std::string::npos) return with_length("application/json", "[]");
     if (head.find("/volumes") != std::string::npos)
         return with_length("application/json", R"({"Volumes":[]})");
-    return with_length("application/json", R"({"ApiVersion":"1.41","Id":")" + kId + R"("})");
+    // An image, where it is asked for one.
+    return with_length("application/json",
+                       R"({"ApiVersion":"1.41","RepoTags":["a:1"],"Id":")" + kId + R"("})");
 }
 
 int listen_on(const std::string& path) {
