@@ -58,20 +58,45 @@ void translate_container_filters(Broker& broker, Filters& filters) {
     });
 }
 
-// Whenever the engine mounts a container's files it follows the sources of binds anew.
-void with_true_binds(Broker& broker, const ExchangePtr& exchange, const std::string& id,
-                     std::function<void()> then) {
+// What the engine mounts for a container, as HostConfig: its binds, and binds that a driver makes for its
+// volumes.
+using HostConfigKnown = std::function<void(json::object host_config)>;
+
+void with_binds_of_volumes(Broker& broker, const std::vector<std::string>& volumes, json::object host_config,
+                           HostConfigKnown then) {
+    if (volumes.empty()) return then(std::move(host_config));
+    broker.ask(
+        {"GET", broker.own_path("/volumes?" + broker.owner_only()), {}, {}},
+        [volumes, host_config = std::move(host_config), then = std::move(then)](const Reply& reply) mutable {
+            if (const auto parsed = parsed_body(reply); parsed && parsed->is_object())
+                add_binds_of_volumes(parsed->as_object(), volumes, host_config);
+            then(std::move(host_config));
+        });
+}
+
+void with_host_config(Broker& broker, const ExchangePtr& exchange, const std::string& id,
+                      HostConfigKnown then) {
     broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}},
                [&broker, exchange, then = std::move(then)](const Reply& reply) {
                    if (!exchange->alive()) return;
                    const auto parsed = parsed_body(reply);
-                   const auto* host = reply.status == 200 && parsed && parsed->is_object()
-                                          ? parsed->as_object().if_contains("HostConfig")
-                                          : nullptr;
-                   if (host == nullptr || !host->is_object()) return then();
-                   with_rewritten(broker, exchange, host->as_object(), check_bind_sources,
-                                  [then](const json::object&, const RuleScope&) { then(); });
+                   if (reply.status != 200 || !parsed || !parsed->is_object()) return then({});
+                   const auto& container = parsed->as_object();
+                   const auto* host = container.if_contains("HostConfig");
+                   with_binds_of_volumes(
+                       broker, volumes_of(container, broker.mounts()),
+                       host != nullptr && host->is_object() ? host->as_object() : json::object(), then);
                });
+}
+
+// Whenever the engine mounts a container's files it follows the sources of binds anew.
+void with_true_binds(Broker& broker, const ExchangePtr& exchange, const std::string& id,
+                     std::function<void()> then) {
+    with_host_config(broker, exchange, id, [&broker, exchange, then = std::move(then)](json::object host) {
+        if (!exchange->alive()) return;
+        with_rewritten(broker, exchange, std::move(host), check_bind_sources,
+                       [then](const json::object&, const RuleScope&) { then(); });
+    });
 }
 
 }  // namespace

@@ -120,6 +120,21 @@ std::vector<std::string> bind_sources(const json::object& host_config) {
     return out;
 }
 
+void add_binds_of_volumes(const json::object& list, const std::vector<std::string>& volumes,
+                          json::object& host_config) {
+    for (const auto& element : list_of(list, "Volumes")) {
+        if (!element.is_object()) continue;
+        const auto& volume = element.as_object();
+        const bool used = std::find(volumes.begin(), volumes.end(), text_of(volume, "Name")) != volumes.end();
+        const auto* options = object_of(volume, "Options");
+        auto device = used && options != nullptr ? text_of(*options, "device") : std::string();
+        if (!device.starts_with('/')) continue;
+        auto& mounts = host_config["Mounts"];
+        if (!mounts.is_array()) mounts = json::array();
+        mounts.as_array().push_back(json::object{{"Type", "bind"}, {"Source", std::move(device)}});
+    }
+}
+
 std::vector<std::string> volumes_of(const json::object& container, const MountTable& mounts) {
     std::vector<std::string> out;
     for (const auto& mount : list_of(container, "Mounts")) {

@@ -13,6 +13,11 @@ namespace supervisor::broker {
 // Paths of the host that an inspected container binds.
 std::vector<std::string> bind_sources(const json::object& host_config);
 
+// The directories that the local driver binds for those of `volumes` that are in the engine's list, as binds
+// of the container.
+void add_binds_of_volumes(const json::object& list, const std::vector<std::string>& volumes,
+                          json::object& host_config);
+
 // Volumes of a listed or inspected container, without those that are the agent's.
 std::vector<std::string> volumes_of(const json::object& container, const MountTable& mounts);
 

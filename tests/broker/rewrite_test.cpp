@@ -51,6 +51,7 @@ class Workspace : public testing::Test {
             if (request.find("/containers/create") != std::string::npos)
                 return Harness::json_reply(R"({"Id":"1"})", 201);
             if (request.find(kId + "/json") != std::string::npos) return Harness::json_reply(inspected);
+            if (request.find("/volumes?") != std::string::npos) return Harness::json_reply(volumes);
             return Harness::json_reply(R"({"RepoTags":["busybox:latest"]})");
         };
     }
@@ -71,6 +72,7 @@ class Workspace : public testing::Test {
 
     std::string directory;
     std::string inspected;
+    std::string volumes;
     std::unique_ptr<Harness> harness;
 };
 
@@ -98,6 +100,16 @@ TEST_F(Workspace, ABindThatBecameALinkIsNotFollowedAgain) {
         EXPECT_THAT(ask(line), AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("has become a link"))) << line;
         EXPECT_EQ(harness->requests.size(), count + 1) << line << ": only the look at the container";
     }
+}
+
+TEST_F(Workspace, AVolumeThatBindsWhatBecameALinkIsNotMountedAgain) {
+    inspected = R"({"HostConfig":{"Binds":["v:/x"]},"Mounts":[{"Type":"volume","Name":"v"}]})";
+    volumes = R"({"Volumes":[{"Name":"v","Options":{"o":"bind","device":"/volumes/work/_data/src"}},)"
+              R"({"Name":"other","Options":{"o":"bind","device":"/volumes/work/_data/link"}}]})";
+    EXPECT_THAT(ask("POST /containers/db/start"), StartsWith("HTTP/1.1 200"));
+    volumes = R"({"Volumes":[{"Name":"v","Options":{"o":"bind","device":"/volumes/work/_data/link"}}]})";
+    EXPECT_THAT(ask("POST /containers/db/start"),
+                AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("has become a link")));
 }
 
 TEST_F(Rewriting, ListsAreAskedForOwnObjectsAndShownPlain) {
