@@ -21,7 +21,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-haproxy_config() { # SOCKET MODE_OPTIONS
+haproxy_config() { # NAME MODE_OPTIONS [ENGINE_SOCKET]
     cat <<END
 global
     maxconn 2000
@@ -36,7 +36,7 @@ frontend in
     bind unix@$work/$1.sock mode 666
     default_backend engine
 backend engine
-    server engine unix@$work/engine.sock
+    server engine unix@${3:-$work/engine.sock}
 END
 }
 
@@ -113,7 +113,8 @@ done
 echo
 echo "in front of $(docker -H "unix://$real" version --format 'Docker {{.Server.Version}}')"
 sed "s#$work/engine.sock#$real#; s#$work/broker.sock#$work/real.sock#" "$work/broker.json" >"$work/real.json"
-"$build/tests/broker/broker_main" "$work/real.json" >"$work/real.log" 2>&1 & pids+=($!)
+"$build/tests/broker/broker_main" "$work/real.json" >"$work/real.log" 2>&1 & pid_real=$!
+pids+=("$pid_real")
 wait_for "$work/real.sock"
 share() { # NAME DIRECT BROKER [BUDGET]
     echo "$2 $3 ${4:-0}" | awk -v name="$1" '{printf "%-36s direct %8.0f   broker %8.0f   ratio %.2f", name, $1, $2, $2 / $1
@@ -125,6 +126,13 @@ filter='?filters=%7B%22label%22%3A%5B%22org.gocd.agent.id%3Dbench%22%5D%7D'
 read -r _ plain _ < <("$bench" requests "$real" /v1.41/containers/json 1 "$seconds")
 read -r _ filtered _ < <("$bench" requests "$real" "/v1.41/containers/json$filter" 1 "$seconds")
 echo "$plain $filtered" | awk '{printf "the filter that the broker adds costs the engine %.1f µs\n", $2 - $1}'
+haproxy_real=''
+if command -v haproxy >/dev/null; then
+    haproxy_config real-keep "http-reuse always" "$real" >"$work/real-keep.cfg"
+    haproxy -f "$work/real-keep.cfg" & pids+=($!)
+    haproxy_real=$work/real-keep.sock
+    wait_for "$haproxy_real"
+fi
 for path in /_ping /v1.41/containers/json; do
     for connections in 1 10 50; do
         read -r direct direct_p50 _ < <("$bench" requests "$real" "$path" "$connections" "$seconds")
@@ -134,6 +142,10 @@ for path in /_ping /v1.41/containers/json; do
         echo "$direct_p50 $through_p50 $connections" | awk '{printf "  added p50 %.1f µs", $2 - $1
             if ($3 == 1) printf "   budget 60: %s", ($2 - $1 <= 60) ? "kept" : "MISSED"
             print ""}'
+        [ -n "$haproxy_real" ] || continue
+        read -r through through_p50 _ < <("$bench" requests "$haproxy_real" "$path" "$connections" "$seconds")
+        echo "$direct $through $direct_p50 $through_p50" |
+            awk '{printf "  HAProxy (keep): %.0f req/s, ratio %.2f, added p50 %.1f µs\n", $2, $2 / $1, $4 - $3}'
     done
 done
 
@@ -156,8 +168,8 @@ rate() { # COMMAND SOCKET: the best of three, in MiB/s
     echo "$best" | awk -v size="$mebibytes" '{printf "%.0f", size * 1000000 / $1}'
 }
 for what in load build_context; do share "$what MiB/s" "$(rate $what "$real")" "$(rate $what "$work/real.sock")" 0.9; done
-kill "${pids[-1]}"
-wait "${pids[-1]}" 2>/dev/null || true
+kill "$pid_real"
+wait "$pid_real" 2>/dev/null || true
 "$build/tests/broker/broker_main" --sweep "$real" bench >/dev/null 2>&1 || true
 docker -H "unix://$real" rmi -f bench-load:test >/dev/null
 docker -H "unix://$real" image prune -f --filter label=org.gocd.agent.id=bench >/dev/null
