@@ -52,10 +52,12 @@ bool is_version(std::string_view segment) {
            segment.find_first_not_of("0123456789.", 1) == std::string_view::npos;
 }
 
+// Some readers of paths cut parameters off: "..;x" is ".." to them.
 bool has_empty_or_dotted_part(std::string_view path) {
     for (;;) {
         const auto slash = path.find('/');
-        const auto part = path.substr(0, slash);
+        auto part = path.substr(0, slash);
+        part = part.substr(0, part.find(';'));
         if (part.empty() || part == "." || part == "..") return true;
         if (slash == std::string_view::npos) return false;
         path.remove_prefix(slash + 1);

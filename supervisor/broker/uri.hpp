@@ -43,8 +43,8 @@ struct Target {
     Query query;
 };
 
-// Refuses: broken percent escapes, control characters (decoded too), empty, "." and ".." segments, a raw ';'
-// in the query, a fragment.
+// Refuses: broken percent escapes, control characters (decoded too), empty, "." and ".." segments, with a ';'
+// behind them too, a raw ';' in the query, a fragment.
 Result<Target> parse_target(std::string_view target);
 
 // The value of one hexadecimal digit in either case; -1 for any other character.

@@ -21,7 +21,8 @@ TEST(Target, RefusesWhatRoutersReadDifferently) {
     for (const char* target :
          {"/containers//json", "/containers/../info", "/containers/./json", "/containers/json/",
           "/%2e%2e/info", "/a%2f%2e%2e%2fb", "/containers/a%00b/json", "/containers/a%0ab/json",
-          "/info?a=1;b=2", "/info#x", "/a%zz", "/a%2", "/", "/_ping?a%00=1"}) {
+          "/images/..;x/json", "/images/.%3bx/json", "/images/;x/json", "/info?a=1;b=2", "/info#x", "/a%zz",
+          "/a%2", "/", "/_ping?a%00=1"}) {
         EXPECT_FALSE(parse_target(target)) << target;
     }
 }
