@@ -14,6 +14,11 @@ namespace {
 constexpr Milliseconds kStartRetry{500};
 constexpr Milliseconds kOrphanBudget{60'000};
 
+// A list's filter for own objects, as it stands in a query.
+std::string owner_parameter(const Owner& owner) {
+    return "filters=" + percent_encode(owner_filter(owner));
+}
+
 std::string engine_socket_path(const Config& config) {
     if (config.host_socket_directory_fd < 0) return config.host_socket;
     return "/proc/self/fd/" + std::to_string(config.host_socket_directory_fd) + "/" + config.host_socket;
@@ -54,7 +59,7 @@ Broker::Broker(loop::EventLoop& loop, Config config, Policy policy)
       policy_(std::move(policy)),
       names_(config_.agent_id),
       owner_{config_.agent_id, config_.incarnation, config_.own_container},
-      owner_only_("filters=" + percent_encode(owner_filter(owner_))),
+      owner_only_(owner_parameter(owner_)),
       api_(kNewestApi),
       upstream_(loop, engine_socket_path(config_)),
       link_(loop, config_.supervisor_fd, link_requests()) {
@@ -155,7 +160,7 @@ void Broker::learn_self(std::vector<std::string> candidates) {
 void Broker::call_itself(std::string agent_id) {
     names_ = Names(agent_id);
     owner_.agent_id = std::move(agent_id);
-    owner_only_ = "filters=" + percent_encode(owner_filter(owner_));
+    owner_only_ = owner_parameter(owner_);
 }
 
 void Broker::learn_from_inspect(const json::object& self) {

@@ -92,6 +92,7 @@ void with_host_config(Broker& broker, const ExchangePtr& exchange, const std::st
 // Whenever the engine mounts a container's files it follows the sources of binds anew.
 void with_true_binds(Broker& broker, const ExchangePtr& exchange, const std::string& id,
                      std::function<void()> then) {
+    if (broker.policy().allows(Permission::HostPaths)) return then();
     with_host_config(broker, exchange, id, [&broker, exchange, then = std::move(then)](json::object host) {
         if (!exchange->alive()) return;
         with_rewritten(broker, exchange, std::move(host), check_bind_sources,

@@ -1,7 +1,6 @@
 // Filling the ledger from the engine's lists.
 #include "broker/broker_core.hpp"
 #include "broker/container_mounts.hpp"
-#include "broker/uri.hpp"
 
 namespace supervisor::broker {
 namespace {
@@ -20,7 +19,7 @@ void Broker::refresh(std::function<void()> then) {
     waiting_for_refresh_.push_back(std::move(then));
     if (!refreshing_.empty()) return;
     refreshing_ = std::exchange(waiting_for_refresh_, {});
-    ask({"GET", own_path("/containers/json?all=1&filters=" + percent_encode(owner_filter(owner_))), {}, {}},
+    ask({"GET", own_path("/containers/json?all=1&" + owner_only_), {}, {}},
         [this](const Reply& reply) { read_containers(reply); });
 }
 
@@ -33,7 +32,7 @@ void Broker::read_containers(const Reply& reply) {
             ledger_.add_volume(std::move(volume), container.job);
         ledger_.add(std::move(container));
     }
-    ask({"GET", own_path("/networks?filters=" + percent_encode(owner_filter(owner_))), {}, {}},
+    ask({"GET", own_path("/networks?" + owner_only_), {}, {}},
         [this](const Reply& next) { read_networks(next); });
 }
 
@@ -41,7 +40,7 @@ void Broker::read_networks(const Reply& reply) {
     for (const auto& element : listed(reply)) {
         if (element.is_object()) ledger_.add(network_from_json(element.as_object(), names_));
     }
-    ask({"GET", own_path("/volumes?filters=" + percent_encode(owner_filter(owner_))), {}, {}},
+    ask({"GET", own_path("/volumes?" + owner_only_), {}, {}},
         [this](const Reply& next) { read_volumes(next); });
 }
 

@@ -110,14 +110,7 @@ class Endpoints : public testing::Test {
     }
 
     std::string ask(const std::string& line, const std::string& body) {
-        auto client = harness.client();
-        client.send(line + " HTTP/1.1\r\nHost: x\r\n" +
-                    (body.empty() ? ""
-                                  : "Content-Type: application/json\r\nContent-Length: " +
-                                        std::to_string(body.size()) + "\r\n") +
-                    "\r\n" + body);
-        harness.settle();
-        const auto& received = client.received();
+        const auto received = harness.ask(line, body);
         const auto end = received.find("\r\n\r\n");
         if (end == std::string::npos) return received;
         auto shown = received.substr(end + 4);

@@ -140,6 +140,17 @@ class Harness {
     Broker& broker() { return *broker_; }
     const std::string& directory() const { return directory_; }
 
+    // Everything that a client receives for one request.
+    std::string ask(const std::string& line, const std::string& body = {}) {
+        auto asking = client();
+        asking.send(line + " HTTP/1.1\r\nHost: x\r\n" +
+                    (body.empty() ? ""
+                                  : "Content-Type: application/json\r\nContent-Length: " +
+                                        std::to_string(body.size()) + "\r\n") +
+                    "\r\n" + body);
+        settle();
+        return asking.received();
+    }
     static std::string json_reply(std::string_view body, int status = 200) {
         return "HTTP/1.1 " + std::to_string(status) +
                " X\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +

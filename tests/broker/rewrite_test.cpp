@@ -20,15 +20,10 @@ TEST(Binds, WithoutKnownMountsAreRefusedOrOfTheDirectoriesThatAreNamed) {
             return request.starts_with("POST ") ? Harness::json_reply(R"({"Id":"1"})", 201)
                                                 : Harness::json_reply(R"({"RepoTags":["busybox:latest"]})");
         };
-        auto client = harness.client();
-        const std::string body = R"({"Image":"busybox","HostConfig":{"Binds":["/usr/bin:/x"]}})";
-        client.send(
-            "POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            "Content-Length: " +
-            std::to_string(body.size()) + "\r\n\r\n" + body);
-        harness.settle();
-        EXPECT_THAT(client.received(), HasSubstr(named ? "HTTP/1.1 201" : "HTTP/1.1 403"));
-        EXPECT_THAT(client.received(), HasSubstr(named ? R"("Id":"1")" : "is not on a volume or bind mount"));
+        const auto received = harness.ask("POST /containers/create",
+                                          R"({"Image":"busybox","HostConfig":{"Binds":["/usr/bin:/x"]}})");
+        EXPECT_THAT(received, HasSubstr(named ? "HTTP/1.1 201" : "HTTP/1.1 403"));
+        EXPECT_THAT(received, HasSubstr(named ? R"("Id":"1")" : "is not on a volume or bind mount"));
     }
 }
 
@@ -57,11 +52,7 @@ class Workspace : public testing::Test {
     }
     ~Workspace() override { std::filesystem::remove_all(directory); }
     std::string ask(const std::string& line, const std::string& body = {}) {
-        auto client = harness->client();
-        client.send(line + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
-                    std::to_string(body.size()) + "\r\n\r\n" + body);
-        harness->settle();
-        return client.received();
+        return harness->ask(line, body);
     }
     std::string last_create() const {
         for (const auto& request : harness->requests) {

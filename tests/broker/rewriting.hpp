@@ -32,16 +32,7 @@ class Rewriting : public testing::Test {
         };
     }
     std::string hidden(const std::string& name) { return harness.broker().names().hidden(name); }
-    std::string ask(const std::string& line, const std::string& body = {}) {
-        auto client = harness.client();
-        client.send(line + " HTTP/1.1\r\nHost: x\r\n" +
-                    (body.empty() ? ""
-                                  : "Content-Type: application/json\r\nContent-Length: " +
-                                        std::to_string(body.size()) + "\r\n") +
-                    "\r\n" + body);
-        harness.settle();
-        return client.received();
-    }
+    std::string ask(const std::string& line, const std::string& body = {}) { return harness.ask(line, body); }
     bool heard(const std::string& start) const {
         return std::any_of(harness.requests.begin(), harness.requests.end(),
                            [&](const std::string& request) { return request.starts_with(start); });
