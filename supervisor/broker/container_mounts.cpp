@@ -14,16 +14,11 @@ const json::array& list_of(const json::object& object, std::string_view key) {
     return list != nullptr && list->is_array() ? list->as_array() : kNone;
 }
 
-const json::object* object_of(const json::object& object, std::string_view key) {
-    const auto* member = object.if_contains(key);
-    return member != nullptr && member->is_object() ? &member->as_object() : nullptr;
-}
-
 // A mount of HostConfig that is a part of one of the agent's volumes: its path in the agent; else "".
 std::string agents_path(const MountTable& mounts, const json::object& mount) {
     const auto* volume = mounts.of_volume(text_of(mount, "Source"));
     if (volume == nullptr || text_of(mount, "Type") != "volume") return {};
-    const auto* options = object_of(mount, "VolumeOptions");
+    const auto* options = object_in(mount, "VolumeOptions");
     const auto subpath = options == nullptr ? std::string() : text_of(*options, "Subpath");
     return subpath.empty() ? volume->destination : volume->destination + "/" + subpath;
 }
@@ -126,7 +121,7 @@ void add_binds_of_volumes(const json::object& list, const std::vector<std::strin
         if (!element.is_object()) continue;
         const auto& volume = element.as_object();
         const bool used = std::find(volumes.begin(), volumes.end(), text_of(volume, "Name")) != volumes.end();
-        const auto* options = object_of(volume, "Options");
+        const auto* options = object_in(volume, "Options");
         auto device = used && options != nullptr ? text_of(*options, "device") : std::string();
         if (!device.starts_with('/')) continue;
         auto& mounts = host_config["Mounts"];

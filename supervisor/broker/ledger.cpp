@@ -131,6 +131,11 @@ std::optional<std::string> Ledger::container_of_exec(std::string_view exec) cons
     return it->second;
 }
 
+const json::object* object_in(const json::object& object, std::string_view key) {
+    const auto* value = object.if_contains(key);
+    return value != nullptr && value->is_object() ? &value->as_object() : nullptr;
+}
+
 std::string text_of(const json::object& object, std::string_view key) {
     const auto* value = object.if_contains(key);
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();

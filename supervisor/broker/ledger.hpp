@@ -109,6 +109,7 @@ OwnContainer container_from_list(const json::object& listed, const Names& names)
 OwnNetwork network_from_json(const json::object& network, const Names& names);
 std::string label_of(const json::object& object, std::string_view label);  // from "Labels" or "Config.Labels"
 std::string job_of(const json::object& object);                            // locator, from the owner's label
-std::string text_of(const json::object& object, std::string_view key);     // "" unless it is a string
+const json::object* object_in(const json::object& object, std::string_view key);  // null unless it is one
+std::string text_of(const json::object& object, std::string_view key);            // "" unless it is a string
 
 }  // namespace supervisor::broker

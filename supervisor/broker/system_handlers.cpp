@@ -39,11 +39,6 @@ void hide_engine(json::object& info) {
 
 // ---- events ----
 
-const json::object* object_in(const json::object& object, std::string_view key) {
-    const auto* value = object.if_contains(key);
-    return value != nullptr && value->is_object() ? &value->as_object() : nullptr;
-}
-
 bool is_own_event(Broker& broker, const json::object& event) {
     const auto* actor = object_in(event, "Actor");
     if (actor == nullptr) return false;
