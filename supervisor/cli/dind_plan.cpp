@@ -77,8 +77,8 @@ Result<DindPlan> DindPlan::read(const Config& config) {
     const std::string usual = settings.daemon_json;
     settings.daemon_json = engine::configuration_file_of(settings.additional_arguments, usual);
     SUPERVISOR_TRY_ASSIGN(text, engine::configuration_text(settings.daemon_json, usual));
-    SUPERVISOR_TRY_ASSIGN(choices, engine::UserChoices::read(text, settings.daemon_json,
-                                                             settings.additional_arguments));
+    SUPERVISOR_TRY_ASSIGN(
+        choices, engine::UserChoices::read(text, settings.daemon_json, settings.additional_arguments));
     plan.choices = std::move(choices);
     SUPERVISOR_TRY(engine::adopt_choices(plan.choices, settings));
     return plan;

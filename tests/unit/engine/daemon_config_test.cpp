@@ -120,7 +120,8 @@ TEST_F(DaemonConfigTest, TheUsualSocketAmongTheUsersHostsIsOurs) {
     const auto command = daemon_config(drafted(), settings, choices).command;
     EXPECT_THAT(command, Not(Contains(HasSubstr("unix://"))));
     EXPECT_THAT(command, Contains("tcp://127.0.0.1:2375"));
-    choose("", {"--host=unix:///var/run/docker.sock", "-H", "unix:///run/docker.sock", "-H", "tcp://127.0.0.1:1"});
+    choose("", {"--host=unix:///var/run/docker.sock", "-H", "unix:///run/docker.sock", "-H",
+                "tcp://127.0.0.1:1"});
     EXPECT_THAT(daemon_config(drafted(), settings, choices).command, Not(Contains(HasSubstr("unix://"))));
 }
 
@@ -131,9 +132,9 @@ TEST_F(DaemonConfigTest, ConfigFileOptionIsFoundInBothForms) {
 }
 
 TEST_F(DaemonConfigTest, ADirectoryInTheFilesPlaceIsNamedAndOnlyTheUsualFileMayBeMissing) {
-    const auto directory = configuration_text("/proc/self", "/proc/self");
+    const auto directory = configuration_text("/proc", "/proc");
     ASSERT_FALSE(directory);
-    EXPECT_THAT(directory.error().message(), HasSubstr("/proc/self is a directory"));
+    EXPECT_THAT(directory.error().message(), HasSubstr("/proc is a directory"));
     EXPECT_EQ(configuration_text("/nonexistent", "/nonexistent").value_or("?"), "");
     EXPECT_FALSE(configuration_text("/nonexistent", "/etc/docker/daemon.json"));
     EXPECT_THAT(configuration_text("/proc/self/comm", "/x").value_or(""), HasSubstr("engine"));
