@@ -60,6 +60,12 @@ TEST_F(Dood, AReadOnlyRootNeedsAPlaceForTheSocketAndIsToldSo) {
     EXPECT_THAT(with.logs(), HasSubstr("engine linux"));
 }
 
+TEST_F(Dood, WithoutRootsCapabilitiesItSaysWhatToLeaveOut) {
+    const Container agent(dood({"--", "true"}, {"--cap-drop", "ALL"}));
+    EXPECT_EQ(agent.exit_status(seconds(60)), 71) << agent.logs();
+    EXPECT_THAT(agent.logs(), HasSubstr("leave --cap-drop out"));
+}
+
 TEST_F(Dood, AgentsUseTheSameNameWithoutAConflict) {
     const Container one(dood({"--", "sleep", "600"}));
     const Container two(dood({"--", "sleep", "600"}));
