@@ -1,6 +1,7 @@
 #include "agent/launch.hpp"
 
 #include "base/strings.hpp"
+#include "sys/files.hpp"
 
 namespace supervisor::agent {
 namespace {
@@ -152,6 +153,15 @@ std::string wrapper_properties(const Settings& settings) {
         text += "wrapper.app.parameter." + std::to_string(number++) + '=' + word + '\n';
     }
     return text;
+}
+
+std::vector<std::string> hook_command(const std::string& path) {
+    const auto beginning = sys::read_beginning(path, 4).value_or("#!");
+    if (beginning.starts_with("#!") || beginning ==
+                                           "\x7f"
+                                           "ELF")
+        return {path};
+    return {"bash", path};
 }
 
 }  // namespace supervisor::agent

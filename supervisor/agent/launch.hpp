@@ -48,6 +48,10 @@ Result<LaunchChoice> choose_launch(const Settings& settings, const ServerAccess&
 Command fetcher_command(const Settings& settings, const ServerAccess& access, const LaunchFacts& facts,
                         const std::string& fetcher, const Environment& environment);
 
+// A script of /docker-entrypoint.d. As for the shell that starts them in the official image, one without a
+// first line that names its interpreter is a shell script.
+std::vector<std::string> hook_command(const std::string& path);
+
 struct DirectLaunch {
     Command command;
     AotVerdict aot;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kComponent = "agent";
 constexpr const char* kHooks = "/docker-entrypoint.d";
+constexpr int kHookFailed = 111;  // what the official image exits with
 constexpr const char* kFetcher = "/usr/local/bin/gocd-agent-fetch";
 constexpr const char* kBaked = "/usr/local/share/gocd-agent";
 constexpr const char* kAotCache = "/usr/local/share/gocd-agent/agent.aot";
@@ -173,14 +174,14 @@ void AgentPayload::run_next_hook() {
     const std::string path = hooks_left_.front();
     hooks_left_.erase(hooks_left_.begin());
     agent::Command command{
-        {path},
+        agent::hook_command(path),
         agent::hook_environment(context_.environment, {context_.account.name, context_.account.home}),
         settings_.working_directory};
     const service::Output output{&log::output_stream(), &log::error_stream(), {}};
     auto pid =
         context_.processes.start(child_plan(path, command), output,
                                  [this, path](const proc::ExitStatus& status) { hook_ended(path, status); });
-    if (!pid) return events_.ended(kExitUsage, pid.error().message());
+    if (!pid) return events_.ended(kHookFailed, pid.error().message());
     hook_ = *pid;
 }
 
@@ -189,7 +190,6 @@ void AgentPayload::hook_ended(const std::string& path, const proc::ExitStatus& s
     if (stop_done_) return stopped_step();
     if (status.success() && hooks_left_.empty()) agent::read_back_registration(settings_, owner_);
     if (status.success()) return run_next_hook();
-    constexpr int kHookFailed = 111;  // what the official image exits with
     events_.ended(kHookFailed, path + " " + status.text());
 }
 

@@ -74,10 +74,11 @@ Result<DindPlan> DindPlan::read(const Config& config) {
     auto arguments = split_shell_words(config.engine.dockerd_arguments);
     if (!arguments) return fail(arguments.error(), "DOCKERD_ADDITIONAL_ARGS");
     settings.additional_arguments = std::move(*arguments);
-    settings.daemon_json = engine::configuration_file_of(settings.additional_arguments, settings.daemon_json);
+    const std::string usual = settings.daemon_json;
+    settings.daemon_json = engine::configuration_file_of(settings.additional_arguments, usual);
+    SUPERVISOR_TRY_ASSIGN(text, engine::configuration_text(settings.daemon_json, usual));
     SUPERVISOR_TRY_ASSIGN(
-        choices, engine::UserChoices::read(sys::read_file_or(settings.daemon_json), settings.daemon_json,
-                                           settings.additional_arguments));
+        choices, engine::UserChoices::read(text, settings.daemon_json, settings.additional_arguments));
     plan.choices = std::move(choices);
     SUPERVISOR_TRY(engine::adopt_choices(plan.choices, settings));
     return plan;

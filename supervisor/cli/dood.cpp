@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/log.hpp"
 #include "sys/files.hpp"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr const char* kUsualSocket = "/var/run/docker.sock";
 constexpr const char* kOwnSocket = "/run/gocd-supervisor/docker.sock";
+constexpr const char* kReadOnlyFix =
+    "with --read-only the broker's socket needs --tmpfs /run/gocd-supervisor";
 
 // Is `path` the usual place, under either of its names (/var/run is a link to /run)?
 bool is_usual_socket(const std::string& path) {
@@ -39,7 +42,11 @@ tl::expected<void, Failure> Dood::prepare() {
     // Where the usual path is free, clients that know nothing of DOCKER_HOST find the broker there.
     listen_path_ = is_usual_socket(host) ? kOwnSocket : kUsualSocket;
     // In the image a link leads from here to the usual place, for containers without a supervisor.
-    (void)sys::remove_file(kOwnSocket);
+    if (const auto removed = sys::remove_file(kOwnSocket); !removed) {
+        auto error = removed.error();
+        if (error.code() == EROFS) error = std::move(error).advice(kReadOnlyFix);
+        return failure(kExitHost, std::move(error));
+    }
     // The agent's user owns the socket: that works whatever its groups are.
     const sys::SocketAccess access{context_.account.user, context_.account.group, 0660};
     broker_ = std::make_unique<BrokerService>(

@@ -67,8 +67,18 @@ std::string explain(const ContainmentFacts& facts) {
     return {};
 }
 
+// Then the host has protected itself: root here is nobody there. Devices cannot be made for a contained
+// engine, and nothing needs to be cut.
+bool in_user_namespace(const ContainmentFacts& facts) {
+    const auto& users = facts.users;
+    return !users.empty() && (users.size() > 1 || users[0].outside != 0 || users[0].count != UINT32_MAX);
+}
+
+constexpr const char* kInside = "the container is in a user namespace itself, where devices cannot be made";
+
 // "" when userns mode can be had.
 std::string missing_for_userns(const ContainmentFacts& facts) {
+    if (in_user_namespace(facts)) return kInside;
     if (!facts.tried) return "it was not tried whether user namespaces work here";
     if (auto text = explain(facts); !text.empty()) return text;
     if (!choose_ids(facts))
@@ -117,6 +127,7 @@ Result<ContainmentPlan> plan_containment(ContainmentRequest request, const Conta
             ContainmentMode::Off, "asked for: whoever reaches the engine owns the host", {}, {}, {}};
     const bool caps = facts.can_cut_capabilities;
     if (request == ContainmentRequest::Caps) {
+        if (in_user_namespace(facts)) return fail(Error(EPERM, std::string("containment caps: ") + kInside));
         if (!caps) return fail(Error(EPERM, std::string("containment caps: ") + kNoCaps));
         return ContainmentPlan{ContainmentMode::Caps, "asked for", {}, {}, {}};
     }
@@ -126,6 +137,9 @@ Result<ContainmentPlan> plan_containment(ContainmentRequest request, const Conta
             facts, request == ContainmentRequest::Userns ? "asked for" : "everything it needs works here");
     if (request == ContainmentRequest::Userns)
         return fail(Error(facts.error, "containment userns: " + missing));
+    if (in_user_namespace(facts))
+        return ContainmentPlan{
+            ContainmentMode::Off, missing + "; its root is nobody on the host", {}, {}, {}};
     if (caps) return ContainmentPlan{ContainmentMode::Caps, missing, {}, {}, {}};
     return ContainmentPlan{ContainmentMode::Off, missing + "; and " + kNoCaps, {}, {}, {}};
 }

@@ -105,6 +105,17 @@ void add_hosts(std::vector<std::string>& command, const UserChoices& choices) {
     if (std::any_of(hosts.begin(), hosts.end(), is_tcp) && !tls_decided) command.emplace_back("--tls=false");
 }
 
+// Files for a machine with systemd often name its driver.
+Result<> check_cgroup_driver(const UserChoices& choices) {
+    for (const auto& option : choices.list("exec-opts")) {
+        if (option != "native.cgroupdriver=systemd") continue;
+        return fail(
+            fmt::format("\"{}\" in {} cannot be used: no systemd runs here to make cgroups; leave it out",
+                        option, choices.origin("exec-opts")));
+    }
+    return {};
+}
+
 }  // namespace
 
 EnginePaths engine_paths(const EngineSettings& settings) {
@@ -128,6 +139,7 @@ Result<> adopt_choices(const UserChoices& choices, EngineSettings& settings) {
             fmt::format("\"{}\" in {} cannot be used: the supervisor runs the engine and its containerd", key,
                         choices.origin(key)));
     }
+    SUPERVISOR_TRY(check_cgroup_driver(choices));
     if (choices.has("data-root")) settings.data_root = choices.text("data-root");
     if (choices.has("exec-root")) settings.exec_root = choices.text("exec-root");
     return {};

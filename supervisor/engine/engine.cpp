@@ -44,6 +44,7 @@ service::Spec spec_of(const std::string& name, Milliseconds start_timeout, Milli
     spec.start_timeout = start_timeout;
     spec.restart = kRestart;
     spec.stop_ladder = {{SIGTERM, grace}};
+    spec.plain_lines_are_causes = true;
     return spec;
 }
 

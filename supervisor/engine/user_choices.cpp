@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/strings.hpp"
+#include "sys/files.hpp"
 
 namespace supervisor::engine {
 namespace {
@@ -132,6 +133,11 @@ void set_value(json::object& values, std::string_view key, Kind kind, const std:
     }
 }
 
+// The engine listens there anyway, on a socket that outlives it; twice, dockerd cannot.
+bool is_usual_socket(std::string_view host) {
+    return host == "unix://" || host == "unix:///var/run/docker.sock" || host == "unix:///run/docker.sock";
+}
+
 }  // namespace
 
 std::string configuration_file_of(const std::vector<std::string>& arguments, const std::string& otherwise) {
@@ -140,6 +146,16 @@ std::string configuration_file_of(const std::vector<std::string>& arguments, con
         if (arguments[i] == "--config-file" && i + 1 < arguments.size()) return arguments[i + 1];
     }
     return otherwise;
+}
+
+Result<std::string> configuration_text(const std::string& file, const std::string& usual) {
+    if (sys::is_directory(file)) {
+        return fail(file +
+                    " is a directory: Docker makes one where the file that -v names is missing on the host; "
+                    "give -v the path of a file");
+    }
+    if (file == usual && !sys::exists(file)) return std::string();
+    return sys::read_file(file);
 }
 
 Result<UserChoices> UserChoices::read(std::string_view file_text, const std::string& file_name,
@@ -188,7 +204,8 @@ Result<std::size_t> UserChoices::take_argument(const std::vector<std::string>& a
     set_value(values_, key, written.value || written.flag != nullptr ? kind : Kind::Boolean,
               written.value.value_or("true"));
     argument_keys_[key] = true;
-    if (key != "config-file") {
+    const bool ours = key == "config-file" || (key == "hosts" && is_usual_socket(written.value.value_or("")));
+    if (!ours) {
         arguments_.insert(arguments_.end(), arguments.begin() + static_cast<std::ptrdiff_t>(at),
                           arguments.begin() + static_cast<std::ptrdiff_t>(at + used));
     }
@@ -219,6 +236,12 @@ std::vector<std::string> UserChoices::list(std::string_view key) const {
         values.push_back(item.is_string() ? std::string(item.as_string()) : to_text(item));
     }
     return values;
+}
+
+std::vector<std::string> UserChoices::hosts() const {
+    auto hosts = list("hosts");
+    std::erase_if(hosts, is_usual_socket);
+    return hosts;
 }
 
 std::optional<bool> UserChoices::feature(std::string_view name) const {

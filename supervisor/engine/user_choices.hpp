@@ -31,11 +31,12 @@ class UserChoices {
     std::string origin(std::string_view key) const;
     bool from_arguments(std::string_view key) const { return argument_keys_.contains(key); }
 
-    // The file's object, and the arguments as they were written, without --config-file.
+    // The file's object, and the arguments as they were written, without --config-file
+    // and the usual socket.
     const json::object& file() const { return file_; }
     const std::vector<std::string>& arguments() const { return arguments_; }
-    // --host/-H and "hosts" together.
-    std::vector<std::string> hosts() const { return list("hosts"); }
+    // --host/-H and "hosts" together, without /var/run/docker.sock, which is there anyway.
+    std::vector<std::string> hosts() const;
 
   private:
     Result<> take_arguments(const std::vector<std::string>& arguments);
@@ -50,5 +51,8 @@ class UserChoices {
 
 // The path that --config-file names in `arguments`, or `otherwise`.
 std::string configuration_file_of(const std::vector<std::string>& arguments, const std::string& otherwise);
+
+// What is in `file`; only the `usual` one may be missing.
+Result<std::string> configuration_text(const std::string& file, const std::string& usual);
 
 }  // namespace supervisor::engine

@@ -84,7 +84,21 @@ Error describe_failure(const ChildPlan& plan, const StageReport& report) {
     const std::string subject = report.stage == Stage::Execute           ? plan.executable
                                 : report.stage == Stage::ChangeDirectory ? plan.working_directory
                                                                          : std::string();
-    return system_error(report.error, describe(report.stage), subject).context("start " + plan.name);
+    auto error = system_error(report.error, describe(report.stage), subject).context("start " + plan.name);
+    const bool no_interpreter =
+        report.stage == Stage::Execute && report.error == ENOENT && sys::exists(plan.executable);
+    if (!no_interpreter) return error;
+    return std::move(error).advice(
+        "the file is there: the interpreter that its first line names is not, as after Windows line ends");
+}
+
+// At the limit nothing can be looked up by starting a program, so the likely reason is said here.
+Error describe_fork(const ChildPlan& plan, int code) {
+    auto error = system_error(code, "fork").context("start " + plan.name);
+    if (code != EAGAIN) return error;
+    return std::move(error).advice(
+        "the limit of processes is reached: jobs left too many, or --pids-limit or the pod's limit is too "
+        "low");
 }
 
 }  // namespace
@@ -120,7 +134,7 @@ Result<Child> Spawner::spawn(const ChildPlan& plan) const {
     if (pid == 0) run_child(prepared);
     const int fork_error = errno;
     if (plan.pid_namespace >= 0) (void)::setns(own_pid_namespace_.get(), CLONE_NEWPID);
-    if (pid < 0) return fail(system_error(fork_error, "fork").context("start " + plan.name));
+    if (pid < 0) return fail(describe_fork(plan, fork_error));
 
     Child child{pid, pidfd >= 0 ? UniqueFd(pidfd) : open_pidfd(pid)};
     pipe->write.reset();

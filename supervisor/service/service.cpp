@@ -8,6 +8,36 @@
 #include "base/strings.hpp"
 
 namespace supervisor::service {
+namespace {
+
+// How likely a line is the reason of the end.
+constexpr int kLogged = 0;
+constexpr int kPlain = 1;
+constexpr int kError = 2;
+constexpr int kCrash = 3;
+
+bool is_crash(std::string_view line) {
+    return line.starts_with("panic: ") || line.starts_with("fatal error: ") ||
+           line.starts_with("runtime: failed ") || line.starts_with("runtime/cgo: ");
+}
+
+bool is_error(std::string_view line) {
+    return line.find("level=fatal") != std::string_view::npos ||
+           line.find("level=error") != std::string_view::npos ||
+           line.find("failed to start") != std::string_view::npos;
+}
+
+bool is_logged(std::string_view line) {
+    return line.empty() || line.starts_with("time=") || line.starts_with('{');
+}
+
+int weight_of(std::string_view line, bool plain_lines_count) {
+    if (plain_lines_count && is_crash(line)) return kCrash;
+    if (is_error(line)) return kError;
+    return plain_lines_count && !is_logged(line) ? kPlain : kLogged;
+}
+
+}  // namespace
 
 const char* to_text(State state) {
     switch (state) {
@@ -90,7 +120,7 @@ void Service::enter(State state) {
 
 void Service::launch() {
     started_at_ = loop_.clock().now();
-    words_are_a_cause_ = false;
+    words_weight_ = 0;
     kill_cause_.clear();
     auto plan = hooks_.plan();
     auto pid = plan ? processes_.start(*plan, hooks_.output,
@@ -136,7 +166,7 @@ void Service::died(const proc::ExitStatus& status) {
 void Service::after_death() {
     snapshot_.cause = kill_cause_;
     if (kill_cause_.empty()) {
-        snapshot_.cause = snapshot_.last_exit + (words_are_a_cause_ ? ": " + last_words_ : std::string());
+        snapshot_.cause = snapshot_.last_exit + (words_are_a_cause() ? ": " + last_words_ : std::string());
     }
     const auto verdict = hooks_.after_exit ? hooks_.after_exit(last_status_) : AfterExit::Restart;
     switch (verdict) {
@@ -205,14 +235,19 @@ void Service::finish_stop() {
     enter(State::Stopped);
 }
 
-// Daemons say why they end in their last lines; keep the best candidate.
+// Daemons say why they end in their last lines; keep the best candidate. A plain line is one only while
+// nothing follows; a crash says why first, and then prints its stacks.
 void Service::observe(std::string_view line) {
-    const bool is_cause = line.find("level=fatal") != std::string_view::npos ||
-                          line.find("level=error") != std::string_view::npos ||
-                          line.find("failed to start") != std::string_view::npos;
-    if (!is_cause && words_are_a_cause_) return;
-    words_are_a_cause_ = is_cause;
+    const int weight = weight_of(line, spec_.plain_lines_are_causes);
+    if (words_weight_ > kPlain && (weight < words_weight_ || words_weight_ == kCrash)) return;
+    words_weight_ = weight;
     last_words_ = printable(line);
+}
+
+// A daemon that was killed did not end because of what it printed long before.
+bool Service::words_are_a_cause() const {
+    if (words_weight_ != kPlain) return words_weight_ > kPlain;
+    return last_status_.kind == proc::ExitStatus::Kind::Exited && !last_status_.success();
 }
 
 }  // namespace supervisor::service

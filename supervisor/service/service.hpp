@@ -48,6 +48,9 @@ struct Spec {
     // A death takes the rest of its process group with it: children that would be in the way of its next
     // life.
     bool kill_group_after_death = false;
+    // What it prints outside the form of its log is why it ends: so do Docker's daemons while they read their
+    // configuration.
+    bool plain_lines_are_causes = false;
 };
 
 struct Hooks {
@@ -121,6 +124,7 @@ class Service {
     void enter(State state);
     void died(const proc::ExitStatus& status);
     void observe(std::string_view line);
+    bool words_are_a_cause() const;
     void wait_before_restart();
 
     loop::EventLoop& loop_;
@@ -137,7 +141,7 @@ class Service {
     std::string kill_cause_;  // why we killed it ourselves
     proc::ExitStatus last_status_{};
     std::string last_words_;
-    bool words_are_a_cause_ = false;
+    int words_weight_ = 0;
 };
 
 }  // namespace supervisor::service

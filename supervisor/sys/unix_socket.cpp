@@ -43,6 +43,13 @@ Result<> remove_stale_socket(const std::string& path) {
     return {};
 }
 
+// Root may always do this, unless somebody took its capabilities.
+Error refused(const char* what, const std::string& path) {
+    auto error = system_error(what, path);
+    if (error.code() != EPERM) return error;
+    return std::move(error).advice("capabilities of root were taken away: leave --cap-drop out");
+}
+
 Result<UniqueFd> bind_socket(int type, const std::string& path, const SocketAccess& access) {
     SUPERVISOR_TRY_ASSIGN(address, address_of(path));
     SUPERVISOR_TRY_ASSIGN(fd, make_socket(type));
@@ -50,8 +57,8 @@ Result<UniqueFd> bind_socket(int type, const std::string& path, const SocketAcce
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return fail(system_error("bind", path));
     }
-    if (::chown(path.c_str(), access.user, access.group) != 0) return fail(system_error("chown", path));
-    if (::chmod(path.c_str(), access.mode) != 0) return fail(system_error("chmod", path));
+    if (::chown(path.c_str(), access.user, access.group) != 0) return fail(refused("chown", path));
+    if (::chmod(path.c_str(), access.mode) != 0) return fail(refused("chmod", path));
     return std::move(fd);
 }
 

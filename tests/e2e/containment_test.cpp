@@ -131,6 +131,23 @@ std::string bind_table(const ModeContainer& agent, const std::string& parent_mod
 
 class Contained : public EndToEnd {};
 
+// The image inside of its own engine; its files are bound, because loading the image would take a minute.
+TEST_F(Contained, TheSupervisorWorksInsideOfItsOwnEngine) {
+    ModeContainer agent("userns");
+    ASSERT_EQ(agent.problem(), "");
+    std::string binds;
+    for (const char* bind : {"/usr:/usr", "/usr/bin:/bin", "/usr/sbin:/sbin", "/usr/lib:/lib",
+                             "/usr/lib64:/lib64", "/etc/passwd:/etc/passwd", "/etc/group:/etc/group"}) {
+        binds += std::string(" -v ") + bind + ":ro";
+    }
+    const auto inner = agent.job("docker run --rm --privileged -v /var/lib/docker" + binds +
+                                 " inner-busybox:test sh -c 'mkdir -p /run && ln -sfn /run /var/run && exec "
+                                 "gocd-supervisor -- docker version --format \"inner {{.Server.Os}}\"'");
+    EXPECT_TRUE(inner.ok()) << inner.text();
+    EXPECT_THAT(inner.out, HasSubstr("inner linux")) << inner.text();
+    EXPECT_THAT(inner.text(), HasSubstr("containment off: the container is in a user namespace itself"));
+}
+
 TEST_F(Contained, BindMountsBehaveAsWithoutContainment) {
     const ModeContainer contained("userns");
     ASSERT_EQ(contained.problem(), "");

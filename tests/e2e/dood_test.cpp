@@ -49,6 +49,23 @@ TEST_F(Dood, JobsRunContainersOfTheHostsEngine) {
     EXPECT_EQ(run.out, "from the host\n") << run.text() << agent.logs();
 }
 
+TEST_F(Dood, AReadOnlyRootNeedsAPlaceForTheSocketAndIsToldSo) {
+    const Arguments command{"--", "docker", "version", "--format", "engine {{.Server.Os}}"};
+    const Container without(dood(command, {"--read-only"}));
+    EXPECT_EQ(without.exit_status(seconds(60)), 71) << without.logs();
+    EXPECT_THAT(without.logs(), HasSubstr("--tmpfs /run/gocd-supervisor"));
+    const Container with(
+        dood(command, {"--read-only", "--tmpfs", "/run/gocd-supervisor", "--tmpfs", "/tmp"}));
+    EXPECT_EQ(with.exit_status(seconds(60)), 0) << with.logs();
+    EXPECT_THAT(with.logs(), HasSubstr("engine linux"));
+}
+
+TEST_F(Dood, WithoutRootsCapabilitiesItSaysWhatToLeaveOut) {
+    const Container agent(dood({"--", "true"}, {"--cap-drop", "ALL"}));
+    EXPECT_EQ(agent.exit_status(seconds(60)), 71) << agent.logs();
+    EXPECT_THAT(agent.logs(), HasSubstr("leave --cap-drop out"));
+}
+
 TEST_F(Dood, AgentsUseTheSameNameWithoutAConflict) {
     const Container one(dood({"--", "sleep", "600"}));
     const Container two(dood({"--", "sleep", "600"}));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <fstream>
 
 namespace supervisor::agent {
 namespace {
@@ -21,6 +22,12 @@ Settings settings_for(LaunchMode mode = LaunchMode::Auto) {
     settings.launch = mode;
     settings.startup_args = {"-Xmx1g", "-Dname=a b"};
     return settings;
+}
+
+std::string script_with(const std::string& text) {
+    const std::string path = ::testing::TempDir() + "/hook";
+    std::ofstream(path) << text;
+    return path;
 }
 
 LaunchFacts full_image() {
@@ -164,6 +171,14 @@ TEST(WrapperCommand, IsTheOfficialScriptAndItsProperties) {
     EXPECT_THAT(
         text, HasSubstr("wrapper.app.parameter.200=-sslVerificationMode\nwrapper.app.parameter.201=NONE\n"));
     EXPECT_THAT(text, HasSubstr("=-Dgo.console.stdout=true\n"));
+}
+
+TEST(HookCommand, AFileWithoutAnInterpreterIsAShellScript) {
+    const auto path = script_with("echo hello\n");
+    EXPECT_THAT(hook_command(path), ElementsAre("bash", path));
+    EXPECT_THAT(hook_command(script_with("#!/bin/sh\n")), ElementsAre(path));
+    EXPECT_THAT(hook_command("/proc/self/exe"), ElementsAre("/proc/self/exe"));
+    EXPECT_THAT(hook_command("/no/such/file"), ElementsAre("/no/such/file"));
 }
 
 }  // namespace

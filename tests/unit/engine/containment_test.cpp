@@ -98,6 +98,20 @@ TEST(Containment, NeedsIdsToGiveAway) {
     EXPECT_THAT(plan.error().message(), HasSubstr("no 65536 user and group ids from 100000 on"));
 }
 
+TEST(Containment, InAUserNamespaceOfSomebodyElseNothingMoreIsNeeded) {
+    auto facts = lacking(ContainmentNeed::IdMappedData, EPERM);
+    facts.users = facts.groups = {{0, 100000, 65536}};
+    const auto plan = plan_containment(ContainmentRequest::Auto, facts);
+    ASSERT_TRUE(plan);
+    EXPECT_EQ(plan->mode, ContainmentMode::Off);
+    EXPECT_THAT(plan->reason, HasSubstr("its root is nobody on the host"));
+    for (const auto request : {ContainmentRequest::Userns, ContainmentRequest::Caps}) {
+        const auto asked = plan_containment(request, facts);
+        ASSERT_FALSE(asked);
+        EXPECT_THAT(asked.error().message(), HasSubstr("in a user namespace itself"));
+    }
+}
+
 TEST(Containment, FallsToOffOnlyWhenNothingElseIsLeft) {
     auto facts = lacking(ContainmentNeed::Namespaces, EPERM);
     facts.can_cut_capabilities = false;

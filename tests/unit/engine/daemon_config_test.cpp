@@ -106,10 +106,38 @@ TEST_F(DaemonConfigTest, OwnContainerdIsRefused) {
     EXPECT_THAT(adopted.error().message(), HasSubstr("containerd"));
 }
 
+TEST_F(DaemonConfigTest, TheCgroupDriverOfSystemdIsRefused) {
+    choose(R"({"exec-opts": ["native.cgroupdriver=systemd"]})");
+    const auto adopted = adopt_choices(choices, settings);
+    ASSERT_FALSE(adopted);
+    EXPECT_THAT(adopted.error().message(), HasSubstr("no systemd runs here"));
+    choose(R"({"exec-opts": ["native.cgroupdriver=cgroupfs"]})");
+    EXPECT_TRUE(adopt_choices(choices, settings));
+}
+
+TEST_F(DaemonConfigTest, TheUsualSocketAmongTheUsersHostsIsOurs) {
+    choose(R"({"hosts": ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"]})");
+    const auto command = daemon_config(drafted(), settings, choices).command;
+    EXPECT_THAT(command, Not(Contains(HasSubstr("unix://"))));
+    EXPECT_THAT(command, Contains("tcp://127.0.0.1:2375"));
+    choose("", {"--host=unix:///var/run/docker.sock", "-H", "unix:///run/docker.sock", "-H",
+                "tcp://127.0.0.1:1"});
+    EXPECT_THAT(daemon_config(drafted(), settings, choices).command, Not(Contains(HasSubstr("unix://"))));
+}
+
 TEST_F(DaemonConfigTest, ConfigFileOptionIsFoundInBothForms) {
     EXPECT_EQ(configuration_file_of({"--config-file=/x"}, "/d"), "/x");
     EXPECT_EQ(configuration_file_of({"-D", "--config-file", "/y"}, "/d"), "/y");
     EXPECT_EQ(configuration_file_of({"-D"}, "/d"), "/d");
+}
+
+TEST_F(DaemonConfigTest, ADirectoryInTheFilesPlaceIsNamedAndOnlyTheUsualFileMayBeMissing) {
+    const auto directory = configuration_text("/proc", "/proc");
+    ASSERT_FALSE(directory);
+    EXPECT_THAT(directory.error().message(), HasSubstr("/proc is a directory"));
+    EXPECT_EQ(configuration_text("/nonexistent", "/nonexistent").value_or("?"), "");
+    EXPECT_FALSE(configuration_text("/nonexistent", "/etc/docker/daemon.json"));
+    EXPECT_THAT(configuration_text("/proc/self/comm", "/x").value_or(""), HasSubstr("engine"));
 }
 
 TEST_F(DaemonConfigTest, A16_ContainerdKeepsOverlayfsAndDropsCriAndErofs) {

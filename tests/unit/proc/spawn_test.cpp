@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <fstream>
 
 #include <cstdint>
 
@@ -85,6 +86,27 @@ TEST_F(SpawnTest, NamesTheStageThatFailed) {
     EXPECT_THAT(spawner.spawn(plan).error().message(),
                 HasSubstr("change to the working directory /no/such/directory"));
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a failed child must have been reaped";
+}
+
+TEST_F(SpawnTest, TellsAMissingInterpreterFromAMissingFile) {
+    const std::string script = ::testing::TempDir() + "/windows-script";
+    std::ofstream(script) << "#!/bin/sh\r\necho hello\r\n";
+    ::chmod(script.c_str(), 0755);
+    plan.executable = script;
+    EXPECT_THAT(spawner.spawn(plan).error().message(), HasSubstr("Windows line ends"));
+    ::unlink(script.c_str());
+}
+
+TEST_F(SpawnTest, NamesTheLimitThatAFullCgroupHas) {
+    const std::string group = "/sys/fs/cgroup/pids/gocd-spawn-test-" + std::to_string(::getpid());
+    if (::mkdir(group.c_str(), 0755) != 0) GTEST_SKIP() << "no cgroup v1 hierarchy of pids to write to";
+    std::ofstream(group + "/pids.max") << "1";
+    std::ofstream(group + "/cgroup.procs") << ::getpid() << std::flush;
+    const auto child = spawner.spawn(plan);
+    std::ofstream("/sys/fs/cgroup/pids/cgroup.procs") << ::getpid() << std::flush;
+    ::rmdir(group.c_str());
+    ASSERT_FALSE(child);
+    EXPECT_THAT(child.error().message(), HasSubstr("--pids-limit"));
 }
 
 TEST_F(SpawnTest, GivesTheChildItsOwnListenPid) {

@@ -225,6 +225,40 @@ TEST_F(ServiceTest, TheCauseOfTheLastRestartStaysVisibleWhenItRunsAgain) {
     EXPECT_EQ(service->snapshot().cause, "exited with status 3: level=fatal msg=\"address in use\"");
 }
 
+TEST_F(ServiceTest, ALastLineOutsideOfTheLogIsACauseWhereThatIsKnown) {
+    const std::string line = "failed to load listeners: address in use";
+    for (const bool known : {true, false}) {
+        make({.plain_lines_are_causes = known});
+        service->start();
+        processes.running.at(pid()).output.observer("time=x level=info msg=\"Starting up\"");
+        processes.running.at(pid()).output.observer(line);
+        processes.exits(pid(), 1);
+        EXPECT_EQ(service->snapshot().cause, "exited with status 1" + (known ? ": " + line : ""));
+    }
+}
+
+TEST_F(ServiceTest, APlainLineIsNoCauseOfWhatCameLongAfterIt) {
+    make({.plain_lines_are_causes = true});
+    service->start();
+    processes.running.at(pid()).output.observer("Flag --graph has been deprecated");
+    processes.running.at(pid()).output.observer("time=x level=info msg=\"Starting up\"");
+    processes.exits(pid(), 1);
+    EXPECT_EQ(service->snapshot().cause, "exited with status 1");
+}
+
+TEST_F(ServiceTest, ACrashIsToldByItsFirstLineNotByItsStacks) {
+    make({.plain_lines_are_causes = true});
+    service->start();
+    for (const char* line : {"time=x level=error msg=\"no such container\"",
+                             "runtime: failed to create new OS thread (have 12 already; errno=11)",
+                             "fatal error: newosproc", "goroutine 1 [running]:", "main.main()"}) {
+        processes.running.at(pid()).output.observer(line);
+    }
+    processes.exits(pid(), 2);
+    EXPECT_EQ(service->snapshot().cause,
+              "exited with status 2: runtime: failed to create new OS thread (have 12 already; errno=11)");
+}
+
 TEST_F(ServiceTest, OneThatWasTooSlowSaysSo) {
     make({.ready_when = ReadyWhen::Notified, .start_timeout = ms(5000)});
     service->start();
