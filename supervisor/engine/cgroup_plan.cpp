@@ -19,6 +19,9 @@ namespace {
 using host::CgroupMode;
 
 constexpr std::uint64_t kEngineMemoryLow = 256ULL << 20U;
+// Of a limit of processes: what the supervisor, the engine's daemons and the shims of its containers keep.
+constexpr std::uint64_t kLeastKeptPids = 64;
+constexpr std::uint64_t kMostKeptPids = 768;
 constexpr const char* kPrivilegedFix = "docker run --privileged, or securityContext.privileged: true";
 
 void decide(EnginePlan& plan, Verdict verdict, std::string choice, std::string reason, std::string fix = {}) {
@@ -42,10 +45,19 @@ void protect_engine(const PlanInput& input, host::CgroupLimits& engine, host::Cg
         jobs.memory_soft = total / 2;
 }
 
+// A job that forks without end must not keep the engine from starting or removing a container. Where a third
+// of the limit is less than the daemons need, there is nothing to share out.
+void protect_forks(const PlanInput& input, host::CgroupLimits& jobs) {
+    const auto limit = input.host.cgroup.pids_max.value_or(0);
+    if (limit / 3 < kLeastKeptPids) return;
+    jobs.pids_max = limit - std::min(limit / 3, kMostKeptPids);
+}
+
 void add_groups(const PlanInput& input, CgroupPlan& cgroup) {
     host::CgroupLimits engine_limits;
     host::CgroupLimits containers_limits;
     protect_engine(input, engine_limits, containers_limits);
+    protect_forks(input, containers_limits);
     host::CgroupLimits agent_limits = containers_limits;
     containers_limits.memory_max = input.settings.containers_memory_max;
     agent_limits.memory_max = input.settings.agent_memory_max;

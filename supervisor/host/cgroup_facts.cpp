@@ -37,6 +37,13 @@ std::vector<std::string> words_of(const std::string& path) {
     return {words.begin(), words.end()};
 }
 
+// Processes and threads that our group may have at most; "max" and the roots, which have no such file, have
+// no limit.
+std::optional<std::uint64_t> pids_limit(const std::string& directory) {
+    const auto limit = parse_unsigned(trim(sys::read_file_or(directory + "/pids.max")));
+    return limit ? std::optional(*limit) : std::nullopt;
+}
+
 // A version 1 mount names its controllers among the options of its super block.
 const sys::CgroupMembership* membership_of_mount(const std::vector<sys::CgroupMembership>& memberships,
                                                  const sys::MountEntry& mount) {
@@ -85,6 +92,9 @@ void read_version1(CgroupFacts& facts, const std::vector<sys::MountEntry>& mount
             facts.unmounted.push_back({membership.controllers, membership.path});
     }
     find_unscoped(facts, root);
+    for (const auto& hierarchy : facts.hierarchies) {
+        if (!facts.pids_max) facts.pids_max = pids_limit(root + hierarchy.own_directory);
+    }
     facts.read_only = std::any_of(facts.hierarchies.begin(), facts.hierarchies.end(),
                                   [](const CgroupHierarchy& hierarchy) { return hierarchy.read_only; });
 }
@@ -98,6 +108,7 @@ void read_version2(CgroupFacts& facts, const sys::MountEntry& mount, const std::
     facts.type = trim(sys::read_file_or(own + "/cgroup.type"));
     facts.controllers = words_of(own + "/cgroup.controllers");
     facts.delegated = words_of(own + "/cgroup.subtree_control");
+    facts.pids_max = pids_limit(own);
     facts.foreign =
         sys::exists(own) && ::access(own.c_str(), W_OK) != 0 && (errno == EACCES || errno == EPERM);
     // The root has no cgroup.kill either: any other group would do, but only a fresh one surely exists.

@@ -1,6 +1,8 @@
 // Which cgroup file systems there are, where this process stands in them, and what it may do there.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +52,8 @@ struct CgroupFacts {
     // Version 1 and hybrid.
     std::vector<CgroupHierarchy> hierarchies;
     std::vector<UnmountedHierarchy> unmounted;
+
+    std::optional<std::uint64_t> pids_max;  // of our own group, if it has a limit that we can see
 
     bool guest_of_machine_root() const { return machine_root && own_path != "/"; }
     bool has_controller(std::string_view name) const;

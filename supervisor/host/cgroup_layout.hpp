@@ -17,6 +17,7 @@ struct CgroupLimits {
     // v1, bytes: when the machine runs short, what the group has beyond this is taken first. Version 1 cannot
     // protect a group; this is how one is spared, by naming the others.
     std::optional<std::uint64_t> memory_soft = std::nullopt;
+    std::optional<std::uint64_t> pids_max = std::nullopt;  // processes and threads
 };
 
 struct CgroupGroup {

@@ -187,6 +187,10 @@ Result<CgroupPlacement> Version1::placement(const std::string& group) {
 }
 
 Result<> Version1::set_limits(const std::string& group, const CgroupLimits& limits) {
+    const auto* pids = hierarchy_with("pids");
+    if (limits.pids_max && pids != nullptr)
+        SUPERVISOR_TRY(
+            sys::write_existing(path_in(*pids, group) + "/pids.max", std::to_string(*limits.pids_max)));
     if (!limits.memory_max && !limits.memory_soft) return {};
     const auto* memory = hierarchy_with("memory");
     if (memory == nullptr) return limits.memory_max ? no_memory_hierarchy() : Result<>{};

@@ -196,13 +196,14 @@ Result<CgroupPlacement> Version2::placement(const std::string& group) {
     return CgroupPlacement{handles.directory.get(), {handles.procs.get()}};
 }
 
-Result<> Version2::write_limit(const std::string& group, const std::string& file, std::uint64_t bytes) const {
-    return sys::write_existing(path(group) + "/" + file, std::to_string(bytes));
+Result<> Version2::write_limit(const std::string& group, const std::string& file, std::uint64_t value) const {
+    return sys::write_existing(path(group) + "/" + file, std::to_string(value));
 }
 
 Result<> Version2::set_limits(const std::string& group, const CgroupLimits& limits) {
     if (limits.memory_low) SUPERVISOR_TRY(write_limit(group, "memory.low", *limits.memory_low));
     if (limits.memory_max) SUPERVISOR_TRY(write_limit(group, "memory.max", *limits.memory_max));
+    if (limits.pids_max) SUPERVISOR_TRY(write_limit(group, "pids.max", *limits.pids_max));
     return {};
 }
 

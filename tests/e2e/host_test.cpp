@@ -352,6 +352,17 @@ TEST_F(Host, ABrokenNetworkDatabaseIsSetAsideAndNamed) {
     EXPECT_THAT(agent.logs(), HasSubstr("local-kv.db.broken-"));
 }
 
+TEST_F(Host, AJobThatForksWithoutEndLeavesTheEngineAble) {
+    // The inner shell ends where it cannot fork; what it started stays.
+    const Container agent(dind({"--pids-limit", "400"},
+                               {"sh", "-c", "(while :; do sleep 1000 & done); echo full; exec sleep 1000"}));
+    ASSERT_TRUE(agent.wait_for_log("full", seconds(60))) << agent.logs();
+    ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();
+    ASSERT_TRUE(load_inner_image(agent));
+    const auto next = agent.exec({"docker", "run", "--rm", "inner-busybox:test", "echo", "works"});
+    EXPECT_THAT(next.out, HasSubstr("works")) << next.text() << agent.logs();
+}
+
 TEST_F(Host, LimitOfAllContainersHoldsAndTheEngineSurvives) {
     const Container agent(dind({"-e", "GOCD_DOCKER_CONTAINERS_MEMORY_MAX=64m"}, kSleep));
     ASSERT_TRUE(becomes_healthy(agent)) << agent.logs();

@@ -222,6 +222,24 @@ TEST_F(CgroupPlan, EngineIsProtectedAsEachVersionCan) {
     }
 }
 
+// Seen: a job that forked without end left the engine unable to start anything for as long as the container
+// ran.
+TEST_F(CgroupPlan, JobsLeaveTheEngineAPartOfALimitOfProcesses) {
+    const auto limits_under = [&](std::optional<std::uint64_t> pids_max) {
+        host.cgroup.pids_max = pids_max;
+        std::map<std::string, host::CgroupLimits> limits;
+        for (const auto& group : drafted().cgroup.layout.groups) limits[group.name] = group.limits;
+        EXPECT_FALSE(limits["engine"].pids_max);
+        EXPECT_EQ(limits["agent"].pids_max, limits["containers"].pids_max);
+        return limits["agent"].pids_max;
+    };
+    EXPECT_EQ(limits_under(2048), 2048U - 682U);
+    EXPECT_EQ(limits_under(100'000), 100'000U - 768U);
+    EXPECT_EQ(limits_under(192), 128U);
+    EXPECT_EQ(limits_under(191), std::nullopt);
+    EXPECT_EQ(limits_under(std::nullopt), std::nullopt);
+}
+
 TEST_F(CgroupPlan, UsersCgroupParentWins) {
     choose(R"({"cgroup-parent": "/mine"})");
     EXPECT_EQ(drafted().cgroup.parent, "/mine");

@@ -45,6 +45,21 @@ TEST_F(CgroupFactsTest, Version2InANamespace) {
     EXPECT_EQ(found.type, "domain");
     EXPECT_TRUE(found.has_controller("memory"));
     EXPECT_FALSE(found.has_controller("hugetlb"));
+    EXPECT_FALSE(found.pids_max);
+}
+
+TEST_F(CgroupFactsTest, LimitOfProcessesIsOurOwnGroups) {
+    file("/sys/fs/cgroup/cgroup.type", "domain\n");
+    file("/sys/fs/cgroup/pids.max", "2048\n");
+    const char* version2 = "31 22 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n";
+    EXPECT_EQ(facts(version2, "0::/\n").pids_max, 2048U);
+    file("/sys/fs/cgroup/pids.max", "max\n");
+    EXPECT_EQ(facts(version2, "0::/\n").pids_max, std::nullopt);
+    file("/sys/fs/cgroup/pids/pids.max", "300\n");
+    const char* version1 =
+        "31 30 0:27 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+        "32 30 0:28 /docker/abc /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
+    EXPECT_EQ(facts(version1, "3:memory:/docker/abc\n2:pids:/docker/abc\n").pids_max, 300U);
 }
 
 TEST_F(CgroupFactsTest, C1_PrivilegedPodSeesTheNodesRoot) {

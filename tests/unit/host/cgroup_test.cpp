@@ -140,6 +140,21 @@ TEST_F(RealVersion1, MemoryLimitIsSet) {
     EXPECT_TRUE((*manager)->remove(Milliseconds(2000)));
 }
 
+TEST_F(RealVersion1, LimitOfProcessesIsSet) {
+    layout.groups[2].limits.pids_max = 77;
+    auto manager = CgroupManager::create(layout);
+    ASSERT_TRUE(manager) << manager.error().message();
+    EXPECT_THAT((*manager)->warnings(), ::testing::IsEmpty());
+    int limited = 0;
+    for (const auto& directory : (*manager)->directories("containers")) {
+        if (!sys::exists(directory + "/pids.max")) continue;
+        EXPECT_EQ(sys::read_file_or(directory + "/pids.max"), "77\n");
+        ++limited;
+    }
+    EXPECT_EQ(limited, 1);
+    EXPECT_TRUE((*manager)->remove(Milliseconds(2000)));
+}
+
 TEST_F(RealVersion1, WhatAGreedyGroupHasBeyondItsSoftLimitIsTakenFirst) {
     layout.groups[2].limits.memory_soft = 48U << 20U;
     auto manager = CgroupManager::create(layout);
