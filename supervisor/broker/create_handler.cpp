@@ -18,6 +18,7 @@ struct Creation {
     std::uint64_t memory = 0;          // that the client named, not what it was given as a ceiling
     std::uint64_t nano_cpus = 0;
     bool volume_parts = false;  // which older versions of the API do not have
+    std::string own_image;      // that this agent built under the tag; empty: whatever the tag means
 };
 using CreationPtr = std::shared_ptr<Creation>;
 
@@ -44,6 +45,26 @@ void record(Broker& broker, const Creation& creation, const std::string& id, con
     broker.ledger().add(std::move(container));
 }
 
+bool has_another_image(const Creation& creation, const Reply& inspected) {
+    if (creation.own_image.empty() || inspected.status != 200) return false;
+    const auto parsed = parsed_body(inspected);
+    const auto used = parsed && parsed->is_object() ? text_of(parsed->as_object(), "Image") : std::string();
+    return !used.empty() && used != creation.own_image;
+}
+
+void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation);
+
+// Another agent moved the tag while the engine was asked to use it; the id cannot be moved.
+void create_again(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation,
+                  const std::string& id) {
+    creation->body["Image"] = std::exchange(creation->own_image, {});
+    broker.ask({"DELETE", broker.own_path("/containers/" + id + "?force=1&v=1"), {}, {}},
+               [&broker, exchange, creation, id](const Reply& reply) {
+                   if (reply.status == 204) broker.ledger().remove_container(id);
+                   create(broker, exchange, creation);
+               });
+}
+
 void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation) {
     const auto version = parse_api_version(exchange->version);
     if (creation->volume_parts && version && *version < kSubpathApi) exchange->version = kSubpathApi.text();
@@ -59,6 +80,8 @@ void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& crea
         broker.ledger().add(OwnContainer{id, creation->shown_name, creation->job.locator(), 0, 0});
         broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}},
                    [&broker, exchange, creation, id, reply](const Reply& inspected) {
+                       if (has_another_image(*creation, inspected))
+                           return create_again(broker, exchange, creation, id);
                        record(broker, *creation, id, inspected);
                        reply_shown(broker, exchange, reply);
                    });
@@ -84,7 +107,11 @@ void create_volumes(Broker& broker, const ExchangePtr& exchange, const CreationP
 // Another agent may have moved the tag; then the id says what this agent's job means.
 void pin_image(Broker& broker, Creation& creation, const std::optional<json::object>& image) {
     const auto reference = text_of(creation.body, "Image");
-    if (const auto* own = moved_image(broker, reference, image)) creation.body["Image"] = own->id;
+    if (const auto* own = moved_image(broker, reference, image)) {
+        creation.body["Image"] = own->id;
+    } else if (image && label_of(*image, kAgentLabel) == broker.owner().agent_id) {
+        creation.own_image = text_of(*image, "Id");
+    }
 }
 
 Verdict rewrite(RuleScope& scope, json::object& body, const std::string& name) {

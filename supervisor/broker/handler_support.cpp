@@ -253,9 +253,13 @@ void add_owner(Filters& filters, const Owner& owner) {
 
 std::string with_tag(const std::string& reference) {
     if (reference.find('@') != std::string::npos || reference.starts_with("sha256:")) return reference;
-    const auto slash = reference.rfind('/');
-    const auto colon = reference.find(':', slash == std::string::npos ? 0 : slash);
-    return colon == std::string::npos ? reference + ":latest" : reference;
+    std::string_view name = reference;
+    for (const std::string_view usual : {"docker.io/", "index.docker.io/", "library/"}) {
+        if (name.starts_with(usual)) name.remove_prefix(usual.size());
+    }
+    const auto slash = name.rfind('/');
+    const auto colon = name.find(':', slash == std::string_view::npos ? 0 : slash);
+    return std::string(name) + (colon == std::string_view::npos ? ":latest" : "");
 }
 
 }  // namespace supervisor::broker

@@ -57,7 +57,7 @@ std::optional<Filters> parse_filters(const ExchangePtr& exchange);
 std::string to_query_value(const Filters& filters);
 void add_owner(Filters& filters, const Owner& owner);
 
-// "alpine" is "alpine:latest"; digests and ids stay.
+// "alpine" and "docker.io/library/alpine" are "alpine:latest", as the engine shows them; digests and ids stay.
 std::string with_tag(const std::string& reference);
 
 }  // namespace supervisor::broker

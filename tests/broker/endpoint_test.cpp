@@ -216,7 +216,7 @@ const Golden kGolden[] = {
     {"PostImagesNameTag", "POST /images/mine/tag?repo=new&tag=2", "", "POST /images/sha256:1/tag?repo=new&tag=2", "201", "201"},
     {"PostImagesNamePush", "POST /images/mine/push?tag=latest", "", "POST /images/mine/push?tag=latest", "200 x", "200 x"},
     {"PostImagesNamePushWithACredentialInTheBody", "POST /images/mine/push?tag=latest", R"({"username":"u","tag":"latest"})", "POST /images/mine/push?tag=latest", "200 x", "200 x"},
-    {"DeleteImagesName", "DELETE /images/mine?force=1&noprune=1", "", "DELETE /images/mine?force=1&noprune=1", "200 []", "200 []"},
+    {"DeleteImagesName", "DELETE /images/mine?force=1&noprune=1", "", "DELETE /images/sha256:1?noprune=1", "200 []", "200 []"},
     {"DeleteImagesNameOfAllAgents", "DELETE /images/busybox", "", "GET /images/busybox/json", R"(200 {"Id":"sha256:b","RepoTags":["busybox:latest"],"Config":{}})",
      R"X(403 {"message":"refused by the agent's Docker policy \"isolated\": image busybox: it was not made by this agent, and others may use it (permission \"shared-tags\")"})X"},
     {"PostImagesPrune", R"(POST /images/prune?filters={"dangling":["false"]})", "", R"(POST /images/prune?filters={"dangling":{"false":true},"label":{"org.gocd.agent.id=agent":true}})", "200 {}", "200 {}"},
