@@ -86,6 +86,12 @@ void hide_image(const Look& look) {
     look.exchange->deny({404, "not-own", "No such image: " + printable(look.reference, 200)});
 }
 
+// Only an image that is not there is the engine's to tell.
+void leave_or_answer(const Look& look, const Reply& reply) {
+    if (look.missing == MissingImage::LeaveToEngine && reply.status == 404) return look.then({});
+    reply_shown(look.broker, look.exchange, reply);
+}
+
 void look_at(const LookPtr& look, const std::string& meant, std::function<void(const Reply&)> otherwise) {
     look->exchange->call(
         {"GET", inspect_path(*look->exchange, meant), {}, {}},
@@ -104,8 +110,7 @@ void look_at_tag(const LookPtr& look, std::function<void()> otherwise) {
     look_at(look, look->reference, [look, otherwise = std::move(otherwise)](const Reply& reply) {
         if (otherwise && (reply.status == 0 || reply.status == 404)) return otherwise();
         if (reply.status == 0) return hide_image(*look);
-        if (look->missing == MissingImage::Answer) return reply_shown(look->broker, look->exchange, reply);
-        look->then({});
+        leave_or_answer(*look, reply);
     });
 }
 
@@ -115,8 +120,7 @@ void look_at_own(const LookPtr& look, const std::string& id) {
             look->broker.ledger().remove_image(with_tag(look->reference));
             return look_at_tag(look, {});
         }
-        if (look->missing == MissingImage::Answer) return reply_shown(look->broker, look->exchange, reply);
-        look->then({});
+        leave_or_answer(*look, reply);
     });
 }
 
@@ -175,8 +179,10 @@ void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std
     exchange->call(
         {"GET", inspect_path(*exchange, reference), {}, {}},
         [&broker, exchange, reference, references, then = std::move(then)](const Reply& reply) {
+            if (!was_checked(broker, exchange, "whose tag " + printable(reference, 200) + " is", reply))
+                return;
             const auto parsed = parsed_body(reply);
-            if (reply.status == 200 && parsed && parsed->is_object()) {
+            if (reply.status == 200 && parsed->is_object()) {
                 const auto& image = parsed->as_object();
                 const auto* known = broker.ledger().image(reference);
                 // A tag of another agent's build may move: each agent's jobs keep to the image that they

@@ -173,7 +173,10 @@ void note_loaded(Broker& broker, const std::string& reference, const TagIds& bef
     broker.ask({"GET", broker.own_path("/images/" + percent_encode_path(reference) + "/json"), {}, {}},
                [&broker, reference, job, own, id = own ? std::string() : was->second](const Reply& reply) {
                    const auto parsed = parsed_body(reply);
-                   if (reply.status != 200 || !parsed || !parsed->is_object()) return;
+                   if (reply.status != 200 || !parsed || !parsed->is_object()) {
+                       if (!own) put_back(broker, reference, id);
+                       return;
+                   }
                    const auto loaded = text_of(parsed->as_object(), "Id");
                    if (own) return broker.ledger().add_image(reference, {job, loaded});
                    if (loaded.empty() || loaded == id) return;
@@ -247,6 +250,8 @@ void load_images(Broker& broker, const ExchangePtr& exchange) {
     broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
         exchange->call({"GET", "/v" + exchange->version + "/images/json", {}, {}},
                        [&broker, exchange, job](const Reply& reply) {
+                           if (!was_checked(broker, exchange, "which tags an archive would move", reply))
+                               return;
                            const auto before = std::make_shared<const TagIds>(tag_ids(reply));
                            auto plan = exchange->plan(exchange->upstream_path("/images/load"));
                            // The engine loads to the end what it has got, whoever waits for it.

@@ -264,6 +264,19 @@ TEST_F(Trusted, ATagMeansWhatBuildKitBuiltSince) {
     EXPECT_THAT(ask("GET /images/app:1/json"), HasSubstr("sha256:before"));
 }
 
+// An engine that does not say whose an image or a tag is has not said that it is free.
+TEST_F(Rewriting, ImagesThatTheEngineDoesNotTellOfAreNotTouched) {
+    replies = {{"GET ", Harness::json_reply(R"({"message":"out of memory"})", 500)}};
+    for (const char* line :
+         {"POST /build?t=app", "POST /images/load", "POST /images/create?fromSrc=-&repo=app",
+          "POST /commit?container=db&repo=app", "POST /images/x/tag?repo=app", "POST /images/app/push",
+          "DELETE /images/app", "GET /images/app/get"}) {
+        EXPECT_THAT(ask(line), AllOf(StartsWith("HTTP/1.1 50"), HasSubstr("out of memory"))) << line;
+    }
+    EXPECT_THAT(ask("POST /containers/create", R"({"Image":"app"})"), StartsWith("HTTP/1.1 500"));
+    for (const auto& request : harness.requests) EXPECT_THAT(request, StartsWith("GET "));
+}
+
 // All changes are one text for the engine.
 TEST_F(Rewriting, ChangesCannotTakeTheOwnersLabelWithThem) {
     for (const char* change :
