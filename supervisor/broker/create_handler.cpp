@@ -114,6 +114,41 @@ void pin_image(Broker& broker, Creation& creation, const std::optional<json::obj
     }
 }
 
+// The next image of "Mounts" from `index` on; null when there is none.
+json::object* image_mount(json::object& body, std::size_t& index) {
+    auto* host = body.if_contains("HostConfig");
+    auto* mounts = host != nullptr && host->is_object() ? host->as_object().if_contains("Mounts") : nullptr;
+    if (mounts == nullptr || !mounts->is_array()) return nullptr;
+    for (; index < mounts->as_array().size(); ++index) {
+        auto& mount = mounts->as_array()[index];
+        if (mount.is_object() && text_of(mount.as_object(), "Type") == "image") return &mount.as_object();
+    }
+    return nullptr;
+}
+
+// Other agents move tags of what an agent built, not ids. A short one, because the engine makes a file's name
+// of all that it is given here.
+std::string mounted_image(const std::string& source, const json::object& image) {
+    static constexpr std::string_view kHash = "sha256:";
+    const auto id = text_of(image, "Id");
+    if (label_of(image, kAgentLabel).empty() || !id.starts_with(kHash)) return source;
+    return id.substr(kHash.size(), 12);
+}
+
+// Images that are mounted are those that the job sees.
+void check_image_mounts(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation,
+                        std::size_t index) {
+    const auto* mount = image_mount(creation->body, index);
+    if (mount == nullptr) return create_volumes(broker, exchange, creation);
+    with_visible_image(
+        broker, exchange, text_of(*mount, "Source"), MissingImage::Refuse,
+        [&broker, exchange, creation, index](const std::optional<json::object>& image) mutable {
+            auto& source = (*image_mount(creation->body, index))["Source"];
+            source = mounted_image(std::string(source.as_string()), *image);
+            check_image_mounts(broker, exchange, creation, index + 1);
+        });
+}
+
 Verdict rewrite(RuleScope& scope, json::object& body, const std::string& name) {
     scope.container_name = name;
     auto verdict = rewrite_container(scope, body);
@@ -151,7 +186,7 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
                                MissingImage::LeaveToEngine,
                                [&broker, exchange, creation](const std::optional<json::object>& image) {
                                    pin_image(broker, *creation, image);
-                                   create_volumes(broker, exchange, creation);
+                                   check_image_mounts(broker, exchange, creation, 0);
                                });
         });
 }

@@ -83,12 +83,14 @@ struct Look {
 using LookPtr = std::shared_ptr<const Look>;
 
 void hide_image(const Look& look) {
-    look.exchange->deny({404, "not-own", "No such image: " + printable(look.reference, 200)});
+    look.exchange->deny({look.missing == MissingImage::Refuse ? 400 : 404, "not-own",
+                         "No such image: " + printable(look.reference, 200)});
 }
 
 // Only an image that is not there is the engine's to tell.
 void leave_or_answer(const Look& look, const Reply& reply) {
     if (look.missing == MissingImage::LeaveToEngine && reply.status == 404) return look.then({});
+    if (look.missing == MissingImage::Refuse && reply.status == 404) return hide_image(look);
     reply_shown(look.broker, look.exchange, reply);
 }
 
@@ -131,7 +133,7 @@ void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::
     const auto look =
         std::make_shared<const Look>(Look{broker, exchange, reference, missing, std::move(then)});
     if (!is_plain_reference(reference))
-        return missing == MissingImage::Answer ? hide_image(*look) : look->then({});
+        return missing == MissingImage::LeaveToEngine ? look->then({}) : hide_image(*look);
     const auto* own = broker.ledger().image(with_tag(reference));
     if (own == nullptr || own->id.empty()) return look_at_tag(look, {});
     // Of tags that BuildKit makes the broker hears nothing.

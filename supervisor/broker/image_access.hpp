@@ -22,6 +22,7 @@ void hide_other_users(const Broker& broker, json::object& image);
 enum class MissingImage {
     LeaveToEngine,  // continue without: the engine will say so in its own way
     Answer,         // give the client the engine's answer
+    Refuse,         // with 400, where clients would take 404 for another image's
 };
 // Inspects `reference` and continues with the answer if the client may see it. A tag that this agent made
 // means the image that it had then (see OwnImage): use the answer's Id.

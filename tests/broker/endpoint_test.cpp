@@ -340,7 +340,16 @@ TEST_F(Endpoints, ExecOfAStrangerIsNotFound) {
 class EndpointThatIsNotOffered : public Endpoints, public testing::WithParamInterface<const char*> {};
 
 TEST_P(EndpointThatIsNotOffered, DoesNotExist) {
-    EXPECT_THAT(ask(GetParam(), ""), StartsWith("404 {\"message\":\"page not found"));
+    const std::string line = GetParam();
+    const auto told = ask(line, "");
+    EXPECT_THAT(
+        told,
+        StartsWith("404 {\"message\":\"page not found: the agent's Docker broker does not offer " + line));
+    // Who meant swarm or a plugin of the engine hears why.
+    for (const char* subject : {"swarm", "services", "tasks", "nodes", "secrets", "configs", "plugins"}) {
+        if (line.find(" /" + std::string(subject)) == std::string::npos) continue;
+        EXPECT_THAT(told, HasSubstr("belong to all of the host; jobs have containers"));
+    }
     EXPECT_TRUE(harness.requests.empty());
 }
 

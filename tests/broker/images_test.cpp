@@ -254,6 +254,43 @@ TEST_F(Rewriting, ATagThatMeansTheImageAlreadyCanBeGivenByAll) {
     EXPECT_FALSE(harness.broker().ledger().image("x:latest")->introduced);
 }
 
+TEST_F(Rewriting, ImagesThatAreMountedAreThoseThatTheJobSees) {
+    const std::string made(64, '9');
+    const std::string own = "sha256:" + std::string(64, '5');
+    harness.broker().ledger().add_image("tools:1", {"job", own});
+    replies = {
+        {"/images/" + own + "/json",
+         Harness::json_reply(
+             R"({"Id":")" + own +
+             R"(","RepoTags":["tools:1"],"Config":{"Labels":{"org.gocd.agent.id":"agent"}}})")},
+        {"/images/busybox/json", Harness::json_reply(R"({"Id":"sha256:b","RepoTags":["busybox:latest"]})")},
+        {"/images/theirs/json",
+         Harness::json_reply(R"({"Id":"sha256:2","Config":{"Labels":{"org.gocd.agent.id":"other"}}})")},
+        {"/containers/create", Harness::json_reply(R"({"Id":")" + made + R"("})", 201)},
+        {"GET /v1.41/containers/" + made, Harness::json_reply("{}")}};
+    const auto create = [this](const std::string& source) {
+        return ask("POST /containers/create",
+                   R"({"Image":"busybox","HostConfig":{"Mounts":[{"Type":"tmpfs","Target":"/t"},)"
+                   R"({"Type":"image","Source":")" +
+                       source + R"(","Target":"/i","ImageOptions":{"Subpath":"bin"}}]}})");
+    };
+    // Clients take 404 for the container's own image and pull that.
+    for (const char* source : {"theirs", "none", "../x"})
+        EXPECT_THAT(create(source),
+                    AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("No such image: " + std::string(source))));
+    EXPECT_THAT(create(""), AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("an image")));
+    EXPECT_FALSE(heard("POST"));
+    const auto mounted = [this](const std::string& source) {
+        return std::any_of(harness.requests.begin(), harness.requests.end(), [&](const std::string& request) {
+            return request.find(R"("Source":")" + source + "\"") != std::string::npos;
+        });
+    };
+    EXPECT_THAT(create("tools:1"), StartsWith("HTTP/1.1 201"));
+    EXPECT_TRUE(mounted(std::string(12, '5')));
+    EXPECT_THAT(create("busybox"), StartsWith("HTTP/1.1 201"));
+    EXPECT_TRUE(mounted("busybox"));
+}
+
 // BuildKit makes tags of which the broker hears nothing.
 TEST_F(Trusted, ATagMeansWhatBuildKitBuiltSince) {
     harness.broker().ledger().add_image("app:1", {"job", "sha256:before"});
