@@ -2,16 +2,8 @@
 
 #include <arpa/inet.h>
 
-#include <algorithm>
-
-#include "base/strings.hpp"
-
 namespace supervisor::broker {
 namespace {
-
-std::string listed(const std::vector<std::string>& texts) {
-    return texts.empty() ? "none" : join(texts, ", ");
-}
 
 bool bit(const std::array<std::uint8_t, 16>& bytes, unsigned index) {
     return (bytes[index / 8] >> (7 - index % 8) & 1U) != 0;
@@ -27,7 +19,7 @@ bool Subnet::contains(const Subnet& inner) const {
     return true;
 }
 
-Result<Subnet> parse_subnet(std::string_view text) {
+Result<Subnet> Subnet::parse(std::string_view text) {
     const auto error = [&] {
         return fail("\"" + printable(text, 60) + "\" is no address and no subnet such as 172.20.0.0/16");
     };
@@ -45,22 +37,7 @@ Result<Subnet> parse_subnet(std::string_view text) {
     return out;
 }
 
-Result<AddressSet> AddressSet::parse(const std::vector<std::string>& texts) {
-    AddressSet out;
-    for (const auto& text : texts) {
-        SUPERVISOR_TRY_ASSIGN(subnet, parse_subnet(text));
-        out.subnets_.push_back(subnet);
-    }
-    out.text_ = listed(texts);
-    return out;
-}
-
-bool AddressSet::contains(const Subnet& subnet) const {
-    return std::any_of(subnets_.begin(), subnets_.end(),
-                       [&](const Subnet& outer) { return outer.contains(subnet); });
-}
-
-Result<PortRange> parse_port_range(std::string_view text) {
+Result<PortRange> PortRange::parse(std::string_view text) {
     const auto dash = text.find('-');
     const auto first = parse_unsigned(text.substr(0, dash), UINT16_MAX);
     const auto last =
@@ -68,22 +45,6 @@ Result<PortRange> parse_port_range(std::string_view text) {
     if (!first || !last || *first > *last)
         return fail("\"" + printable(text, 60) + "\" is no port and no range such as 8000-8999");
     return PortRange{static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)};
-}
-
-Result<PortSet> PortSet::parse(const std::vector<std::string>& texts) {
-    PortSet out;
-    for (const auto& text : texts) {
-        SUPERVISOR_TRY_ASSIGN(range, parse_port_range(text));
-        out.ranges_.push_back(range);
-    }
-    out.text_ = listed(texts);
-    return out;
-}
-
-bool PortSet::contains(const PortRange& range) const {
-    return std::any_of(ranges_.begin(), ranges_.end(), [&](const PortRange& outer) {
-        return outer.first <= range.first && range.last <= outer.last;
-    });
 }
 
 }  // namespace supervisor::broker

@@ -1,6 +1,7 @@
 // Addresses and ports of the host, as a policy file lists them and as requests ask for them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/strings.hpp"
 
 namespace supervisor::broker {
 
@@ -17,38 +19,44 @@ struct Subnet {
     unsigned prefix = 0;
     bool v6 = false;
 
+    static Result<Subnet> parse(std::string_view text);
     bool contains(const Subnet& inner) const;
 };
-Result<Subnet> parse_subnet(std::string_view text);
 
-class AddressSet {
-  public:
-    // The first text that is none is named.
-    static Result<AddressSet> parse(const std::vector<std::string>& texts);
-    bool contains(const Subnet& subnet) const;
-    const std::string& text() const { return text_; }  // for messages
-
-  private:
-    std::vector<Subnet> subnets_;
-    std::string text_;
-};
-
+// "8080" or "8000-8010"; digits only.
 struct PortRange {
     std::uint16_t first = 0;
     std::uint16_t last = 0;
-};
-// "8080" or "8000-8010"; digits only.
-Result<PortRange> parse_port_range(std::string_view text);
 
-class PortSet {
+    static Result<PortRange> parse(std::string_view text);
+    bool contains(const PortRange& inner) const { return first <= inner.first && inner.last <= last; }
+};
+
+template <class Range>
+class RangeSet {
   public:
-    static Result<PortSet> parse(const std::vector<std::string>& texts);
-    bool contains(const PortRange& range) const;
-    const std::string& text() const { return text_; }
+    // The first text that is none is named.
+    static Result<RangeSet> parse(const std::vector<std::string>& texts) {
+        RangeSet out;
+        for (const auto& text : texts) {
+            SUPERVISOR_TRY_ASSIGN(range, Range::parse(text));
+            out.ranges_.push_back(range);
+        }
+        out.text_ = texts.empty() ? "none" : join(texts, ", ");
+        return out;
+    }
+    // As a whole, in one of the set's.
+    bool contains(const Range& inner) const {
+        return std::any_of(ranges_.begin(), ranges_.end(),
+                           [&](const Range& outer) { return outer.contains(inner); });
+    }
+    const std::string& text() const { return text_; }  // for messages
 
   private:
-    std::vector<PortRange> ranges_;
+    std::vector<Range> ranges_;
     std::string text_;
 };
+using AddressSet = RangeSet<Subnet>;
+using PortSet = RangeSet<PortRange>;
 
 }  // namespace supervisor::broker

@@ -42,6 +42,20 @@ std::vector<std::string> protected_paths(const Config& config, const std::vector
     return paths;
 }
 
+std::string not_offered(const std::string& method, const std::vector<std::string>& segments) {
+    auto text = "page not found: the agent's Docker broker does not offer " + printable(method, 20) + " /" +
+                printable(join(segments, "/"), 200);
+    const auto& first = segments.front();
+    for (const std::string_view of_the_host :
+         {"swarm", "services", "nodes", "tasks", "secrets", "configs", "plugins"}) {
+        if (first == of_the_host)
+            text +=
+                ": swarm and the engine's plugins belong to all of the host; jobs have containers, images, "
+                "networks and volumes (docker run, docker compose)";
+    }
+    return text;
+}
+
 }  // namespace
 
 std::optional<ApiVersion> parse_api_version(std::string_view text) {
@@ -294,9 +308,8 @@ bool Broker::admit(Exchange& exchange) {
     auto match = match_route(exchange.head.method, target->segments);
     if (match.route == nullptr) {
         ++denied_;
-        return exchange.fail(404, "page not found: the agent's Docker broker does not offer " +
-                                      exchange.head.method + " on this path"),
-               false;
+        exchange.fail(404, not_offered(exchange.head.method, target->segments));
+        return false;
     }
     auto query = allowed_query(*match.route, target->query);
     if (!query) return exchange.fail(400, query.error().message()), false;

@@ -53,6 +53,10 @@ class Broker : public SessionOwner {
     // The filter of a list that the client did not narrow.
     const std::string& owner_only() const { return owner_only_; }
     const MountTable& mounts() const { return mounts_; }
+    // No other agent can make a volume under this agent's prefix; anonymous ones of own containers have none.
+    bool owns_volume(std::string_view engine_name) const {
+        return engine_name.starts_with(names_.prefix()) || ledger_.owns_volume(engine_name);
+    }
     ApiVersion api() const { return api_; }
     bool ending() const { return ending_; }
 

@@ -18,6 +18,7 @@ struct Creation {
     std::uint64_t memory = 0;          // that the client named, not what it was given as a ceiling
     std::uint64_t nano_cpus = 0;
     bool volume_parts = false;  // which older versions of the API do not have
+    std::string own_image;      // that this agent built under the tag; empty: whatever the tag means
 };
 using CreationPtr = std::shared_ptr<Creation>;
 
@@ -44,6 +45,26 @@ void record(Broker& broker, const Creation& creation, const std::string& id, con
     broker.ledger().add(std::move(container));
 }
 
+bool has_another_image(const Creation& creation, const Reply& inspected) {
+    if (creation.own_image.empty() || inspected.status != 200) return false;
+    const auto parsed = parsed_body(inspected);
+    const auto used = parsed && parsed->is_object() ? text_of(parsed->as_object(), "Image") : std::string();
+    return !used.empty() && used != creation.own_image;
+}
+
+void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation);
+
+// Another agent moved the tag while the engine was asked to use it; the id cannot be moved.
+void create_again(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation,
+                  const std::string& id) {
+    creation->body["Image"] = std::exchange(creation->own_image, {});
+    broker.ask({"DELETE", broker.own_path("/containers/" + id + "?force=1&v=1"), {}, {}},
+               [&broker, exchange, creation, id](const Reply& reply) {
+                   if (reply.status == 204) broker.ledger().remove_container(id);
+                   create(broker, exchange, creation);
+               });
+}
+
 void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation) {
     const auto version = parse_api_version(exchange->version);
     if (creation->volume_parts && version && *version < kSubpathApi) exchange->version = kSubpathApi.text();
@@ -59,6 +80,8 @@ void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& crea
         broker.ledger().add(OwnContainer{id, creation->shown_name, creation->job.locator(), 0, 0});
         broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}},
                    [&broker, exchange, creation, id, reply](const Reply& inspected) {
+                       if (has_another_image(*creation, inspected))
+                           return create_again(broker, exchange, creation, id);
                        record(broker, *creation, id, inspected);
                        reply_shown(broker, exchange, reply);
                    });
@@ -84,7 +107,46 @@ void create_volumes(Broker& broker, const ExchangePtr& exchange, const CreationP
 // Another agent may have moved the tag; then the id says what this agent's job means.
 void pin_image(Broker& broker, Creation& creation, const std::optional<json::object>& image) {
     const auto reference = text_of(creation.body, "Image");
-    if (const auto* own = moved_image(broker, reference, image)) creation.body["Image"] = own->id;
+    if (const auto* own = moved_image(broker, reference, image)) {
+        creation.body["Image"] = own->id;
+    } else if (image && label_of(*image, kAgentLabel) == broker.owner().agent_id) {
+        creation.own_image = text_of(*image, "Id");
+    }
+}
+
+// The next image of "Mounts" from `index` on; null when there is none.
+json::object* image_mount(json::object& body, std::size_t& index) {
+    auto* host = body.if_contains("HostConfig");
+    auto* mounts = host != nullptr && host->is_object() ? host->as_object().if_contains("Mounts") : nullptr;
+    if (mounts == nullptr || !mounts->is_array()) return nullptr;
+    for (; index < mounts->as_array().size(); ++index) {
+        auto& mount = mounts->as_array()[index];
+        if (mount.is_object() && text_of(mount.as_object(), "Type") == "image") return &mount.as_object();
+    }
+    return nullptr;
+}
+
+// Other agents move tags of what an agent built, not ids. A short one, because the engine makes a file's name
+// of all that it is given here.
+std::string mounted_image(const std::string& source, const json::object& image) {
+    static constexpr std::string_view kHash = "sha256:";
+    const auto id = text_of(image, "Id");
+    if (label_of(image, kAgentLabel).empty() || !id.starts_with(kHash)) return source;
+    return id.substr(kHash.size(), 12);
+}
+
+// Images that are mounted are those that the job sees.
+void check_image_mounts(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation,
+                        std::size_t index) {
+    const auto* mount = image_mount(creation->body, index);
+    if (mount == nullptr) return create_volumes(broker, exchange, creation);
+    with_visible_image(
+        broker, exchange, text_of(*mount, "Source"), MissingImage::Refuse,
+        [&broker, exchange, creation, index](const std::optional<json::object>& image) mutable {
+            auto& source = (*image_mount(creation->body, index))["Source"];
+            source = mounted_image(std::string(source.as_string()), *image);
+            check_image_mounts(broker, exchange, creation, index + 1);
+        });
 }
 
 Verdict rewrite(RuleScope& scope, json::object& body, const std::string& name) {
@@ -124,7 +186,7 @@ void create_container(Broker& broker, const ExchangePtr& exchange) {
                                MissingImage::LeaveToEngine,
                                [&broker, exchange, creation](const std::optional<json::object>& image) {
                                    pin_image(broker, *creation, image);
-                                   create_volumes(broker, exchange, creation);
+                                   check_image_mounts(broker, exchange, creation, 0);
                                });
         });
 }

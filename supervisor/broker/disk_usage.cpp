@@ -52,8 +52,7 @@ bool is_shown_image(Broker& broker, const json::object& image) {
     return is_visible_image(broker, image);
 }
 bool is_own_volume(Broker& broker, const json::object& volume) {
-    const auto name = text_of(volume, "Name");
-    return name.starts_with(broker.names().prefix()) || broker.ledger().owns_volume(name);
+    return broker.owns_volume(text_of(volume, "Name"));
 }
 bool is_nobodys(Broker&, const json::object&) {
     return false;

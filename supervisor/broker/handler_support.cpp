@@ -78,6 +78,18 @@ void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::strin
     });
 }
 
+bool was_checked(Broker& broker, const ExchangePtr& exchange, const std::string& thing, const Reply& reply) {
+    const auto parsed = parsed_body(reply);
+    if (reply.status == 404 || (reply.status == 200 && parsed && parsed->is_structured())) return true;
+    auto said = parsed && parsed->is_object() ? text_of(parsed->as_object(), "message") : std::string();
+    if (said.empty())
+        said = reply.status == 0 ? "no answer" : "no answer of use, status " + std::to_string(reply.status);
+    exchange->deny({502, "not-checked",
+                    thing + " cannot be checked, and nothing is done unchecked: the Docker engine said \"" +
+                        printable(broker.shown(said), 300) + "\"; try again, or look into the engine's log"});
+    return false;
+}
+
 void show_object(Broker& broker, const ExchangePtr& exchange, const std::string& path,
                  std::function<void(json::object&)> change) {
     UpstreamRequest request{"GET", exchange->upstream_path(path), exchange->passed_headers(), {}};
@@ -253,9 +265,13 @@ void add_owner(Filters& filters, const Owner& owner) {
 
 std::string with_tag(const std::string& reference) {
     if (reference.find('@') != std::string::npos || reference.starts_with("sha256:")) return reference;
-    const auto slash = reference.rfind('/');
-    const auto colon = reference.find(':', slash == std::string::npos ? 0 : slash);
-    return colon == std::string::npos ? reference + ":latest" : reference;
+    std::string_view name = reference;
+    for (const std::string_view usual : {"docker.io/", "index.docker.io/", "library/"}) {
+        if (name.starts_with(usual)) name.remove_prefix(usual.size());
+    }
+    const auto slash = name.rfind('/');
+    const auto colon = name.find(':', slash == std::string_view::npos ? 0 : slash);
+    return std::string(name) + (colon == std::string_view::npos ? ":latest" : "");
 }
 
 }  // namespace supervisor::broker

@@ -26,6 +26,10 @@ void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply);
 void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path,
                    std::string body = {}, std::function<void(const Reply&)> seen = {});
 
+// Whether the engine answered what it was asked to check: that a thing is not there is an answer. If not, the
+// client is told so; what was not checked is not allowed.
+bool was_checked(Broker& broker, const ExchangePtr& exchange, const std::string& thing, const Reply& reply);
+
 // Asks for one object, has it changed, and shows it.
 void show_object(Broker& broker, const ExchangePtr& exchange, const std::string& path,
                  std::function<void(json::object&)> change);
@@ -57,7 +61,8 @@ std::optional<Filters> parse_filters(const ExchangePtr& exchange);
 std::string to_query_value(const Filters& filters);
 void add_owner(Filters& filters, const Owner& owner);
 
-// "alpine" is "alpine:latest"; digests and ids stay.
+// "alpine" and "docker.io/library/alpine" are "alpine:latest", as the engine shows them; digests and ids
+// stay.
 std::string with_tag(const std::string& reference);
 
 }  // namespace supervisor::broker

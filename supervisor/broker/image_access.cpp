@@ -9,16 +9,6 @@
 namespace supervisor::broker {
 namespace {
 
-bool is_known(const Ledger& ledger, const json::object& image) {
-    if (ledger.image(text_of(image, "Id")) != nullptr) return true;
-    const auto* tags = image.if_contains("RepoTags");
-    if (tags == nullptr || !tags->is_array()) return false;
-    for (const auto& tag : tags->as_array()) {
-        if (tag.is_string() && ledger.image(std::string(tag.as_string())) != nullptr) return true;
-    }
-    return false;
-}
-
 bool names_nothing(const json::object& image, const char* key, std::string_view none) {
     const auto* names = image.if_contains(key);
     if (names == nullptr || !names->is_array()) return true;
@@ -58,7 +48,8 @@ bool is_visible_image(const Broker& broker, const json::object& image) {
     const auto& ledger = const_cast<Broker&>(broker).ledger();
     if (agent == broker.owner().agent_id || broker.policy().allows(Permission::SharedTags)) return true;
     if (agent.empty() && (!is_step_of_a_build(image) || is_own_step(ledger, image))) return true;
-    return is_known(ledger, image);
+    // Not by its tag: another agent may have built it under one that this agent has, too.
+    return ledger.has_image(text_of(image, "Id"));
 }
 
 void hide_other_users(const Broker& broker, json::object& image) {
@@ -79,30 +70,76 @@ void hide_other_users(const Broker& broker, json::object& image) {
     }
 }
 
+namespace {
+
+// A look at what a reference of a client's means.
+struct Look {
+    Broker& broker;
+    ExchangePtr exchange;
+    std::string reference;
+    MissingImage missing;
+    std::function<void(const std::optional<json::object>&)> then;
+};
+using LookPtr = std::shared_ptr<const Look>;
+
+void hide_image(const Look& look) {
+    look.exchange->deny({look.missing == MissingImage::Refuse ? 400 : 404, "not-own",
+                         "No such image: " + printable(look.reference, 200)});
+}
+
+// Only an image that is not there is the engine's to tell.
+void leave_or_answer(const Look& look, const Reply& reply) {
+    if (look.missing == MissingImage::LeaveToEngine && reply.status == 404) return look.then({});
+    if (look.missing == MissingImage::Refuse && reply.status == 404) return hide_image(look);
+    reply_shown(look.broker, look.exchange, reply);
+}
+
+void look_at(const LookPtr& look, const std::string& meant, std::function<void(const Reply&)> otherwise) {
+    look->exchange->call(
+        {"GET", inspect_path(*look->exchange, meant), {}, {}},
+        [look, meant, otherwise = std::move(otherwise)](const Reply& reply) {
+            const auto parsed = parsed_body(reply);
+            if (reply.status != 200 || !parsed || !parsed->is_object()) return otherwise(reply);
+            // What was noted with its id when this agent made it is its own, however it
+            // looks by now.
+            if (meant == look->reference && !is_visible_image(look->broker, parsed->as_object()))
+                return otherwise({});
+            look->then(parsed->as_object());
+        });
+}
+
+void look_at_tag(const LookPtr& look, std::function<void()> otherwise) {
+    look_at(look, look->reference, [look, otherwise = std::move(otherwise)](const Reply& reply) {
+        if (otherwise && (reply.status == 0 || reply.status == 404)) return otherwise();
+        if (reply.status == 0) return hide_image(*look);
+        leave_or_answer(*look, reply);
+    });
+}
+
+void look_at_own(const LookPtr& look, const std::string& id) {
+    look_at(look, id, [look](const Reply& reply) {
+        if (reply.status == 404) {
+            look->broker.ledger().remove_image(with_tag(look->reference));
+            return look_at_tag(look, {});
+        }
+        leave_or_answer(*look, reply);
+    });
+}
+
+}  // namespace
+
 void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
                         MissingImage missing, std::function<void(const std::optional<json::object>&)> then) {
-    const auto hidden = [exchange, reference] {
-        exchange->deny({404, "not-own", "No such image: " + printable(reference, 200)});
-    };
-    if (!is_plain_reference(reference)) return missing == MissingImage::Answer ? hidden() : then({});
-    const auto* pinned = broker.ledger().image(with_tag(reference));
-    const auto meant = pinned != nullptr && !pinned->id.empty() ? pinned->id : reference;
-    exchange->call(
-        {"GET", inspect_path(*exchange, meant), {}, {}},
-        [&broker, exchange, reference, meant, missing, hidden, then = std::move(then)](const Reply& reply) {
-            const auto parsed = parsed_body(reply);
-            if (reply.status == 200 && parsed && parsed->is_object()) {
-                // What was noted with its id when this agent made it is its own, however it looks by now.
-                if (meant == reference && !is_visible_image(broker, parsed->as_object())) return hidden();
-                return then(parsed->as_object());
-            }
-            if (meant != reference && reply.status == 404) {
-                broker.ledger().remove_image(with_tag(reference));
-                return with_visible_image(broker, exchange, reference, missing, then);
-            }
-            if (missing == MissingImage::Answer) return reply_shown(broker, exchange, reply);
-            then({});
-        });
+    const auto look =
+        std::make_shared<const Look>(Look{broker, exchange, reference, missing, std::move(then)});
+    if (!is_plain_reference(reference))
+        return missing == MissingImage::LeaveToEngine ? look->then({}) : hide_image(*look);
+    const auto* own = broker.ledger().image(with_tag(reference));
+    if (own == nullptr || own->id.empty()) return look_at_tag(look, {});
+    // Of tags that BuildKit makes the broker hears nothing.
+    const bool moves = own->shared || broker.policy().allows(Permission::BuildKit);
+    if (!moves) return look_at_own(look, own->id);
+    look_at_tag(look, [look, id = own->id] { look_at_own(look, id); });
 }
 
 const OwnImage* moved_image(Broker& broker, const std::string& reference,
@@ -117,9 +154,11 @@ const OwnImage* moved_image(Broker& broker, const std::string& reference,
 }
 
 void with_own_tag(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
-                  const std::optional<json::object>& image, std::function<void()> then) {
+                  const std::optional<json::object>& image,
+                  std::function<void(const std::string& meant)> then) {
     const auto* own = moved_image(broker, reference, image);
-    if (own == nullptr) return then();
+    if (own == nullptr) return then(reference);
+    if (!own->introduced && !broker.policy().allows(Permission::SharedTags)) return then(own->id);
     const auto tag = with_tag(reference);
     const auto colon = tag.rfind(':');
     Query query;
@@ -130,7 +169,7 @@ void with_own_tag(Broker& broker, const ExchangePtr& exchange, const std::string
          "/v" + exchange->version + "/images/" + percent_encode_path(own->id) + "/tag" + query.text(),
          {},
          {}},
-        [then = std::move(then)](const Reply&) { then(); });
+        [reference, then = std::move(then)](const Reply&) { then(reference); });
 }
 
 void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> references,
@@ -142,8 +181,10 @@ void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std
     exchange->call(
         {"GET", inspect_path(*exchange, reference), {}, {}},
         [&broker, exchange, reference, references, then = std::move(then)](const Reply& reply) {
+            if (!was_checked(broker, exchange, "whose tag " + printable(reference, 200) + " is", reply))
+                return;
             const auto parsed = parsed_body(reply);
-            if (reply.status == 200 && parsed && parsed->is_object()) {
+            if (reply.status == 200 && parsed->is_object()) {
                 const auto& image = parsed->as_object();
                 const auto* known = broker.ledger().image(reference);
                 // A tag of another agent's build may move: each agent's jobs keep to the image that they

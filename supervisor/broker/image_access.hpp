@@ -22,16 +22,19 @@ void hide_other_users(const Broker& broker, json::object& image);
 enum class MissingImage {
     LeaveToEngine,  // continue without: the engine will say so in its own way
     Answer,         // give the client the engine's answer
+    Refuse,         // with 400, where clients would take 404 for another image's
 };
 // Inspects `reference` and continues with the answer if the client may see it. A tag that this agent made
-// means the image that it had then (see OwnImage::id): use the answer's Id.
+// means the image that it had then (see OwnImage): use the answer's Id.
 void with_visible_image(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
                         MissingImage missing, std::function<void(const std::optional<json::object>&)> then);
 
 // A tag is one for all agents of the engine: if another one has moved one that this agent made, it goes back
-// to this agent's image before `then`.
+// to this agent's image before `then`, which gets the reference again. A tag that is not this agent's stays
+// where it is; `then` gets the id of the image that this agent means by it.
 void with_own_tag(Broker& broker, const ExchangePtr& exchange, const std::string& reference,
-                  const std::optional<json::object>& image, std::function<void()> then);
+                  const std::optional<json::object>& image,
+                  std::function<void(const std::string& meant)> then);
 // The image of this agent that a tag means which another one has moved since; else null.
 const OwnImage* moved_image(Broker& broker, const std::string& reference,
                             const std::optional<json::object>& image);

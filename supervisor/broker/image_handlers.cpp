@@ -13,7 +13,7 @@ std::string repo_and_tag(const Query& query) {
     const std::string repo(query.get("repo"));
     const std::string tag(query.get("tag"));
     if (repo.empty()) return {};
-    return tag.empty() ? with_tag(repo) : repo + ":" + tag;
+    return with_tag(tag.empty() ? repo : repo + ":" + tag);
 }
 
 std::vector<std::string> target_of(const Query& query) {
@@ -77,23 +77,60 @@ void import_image(Broker& broker, const ExchangePtr& exchange) {
     });
 }
 
+struct Pull {
+    std::string repository;
+    std::string reference;  // empty: all tags
+    OwnImage image{.made = false, .introduced = false, .shared = true};
+};
+
+Pull pull_of(const Query& query) {
+    const std::string image(query.get("fromImage"));
+    const std::string tag(query.get("tag"));
+    const auto slash = image.rfind('/');
+    const auto end = image.find_first_of(":@", slash == std::string::npos ? 0 : slash);
+    Pull pull;
+    pull.repository = image.substr(0, end);
+    if (!tag.empty())
+        pull.reference = image + (tag.find(':') != std::string::npos ? "@" : ":") + tag;
+    else if (end != std::string::npos)
+        pull.reference = image;
+    return pull;
+}
+
+// Which image it was is asked by its digest, since tags move: what another agent has built since is not what
+// was pulled. The tag means this from now on, not what this agent has built under it before.
+void note_pulled(Broker& broker, const Pull& pull, const std::string& digest) {
+    const auto tag = with_tag(pull.reference);
+    if (!pull.reference.empty()) broker.ledger().add_image(tag, pull.image);
+    const auto exact = pull.repository + "@" + digest;
+    broker.ask({"GET", broker.own_path("/images/" + percent_encode_path(exact) + "/json"), {}, {}},
+               [&broker, pull, tag](const Reply& reply) {
+                   const auto parsed = parsed_body(reply);
+                   if (reply.status != 200 || !parsed || !parsed->is_object()) return;
+                   auto image = pull.image;
+                   image.id = text_of(parsed->as_object(), "Id");
+                   broker.ledger().add_image(pull.reference.empty() ? image.id : tag, image);
+               });
+}
+
 // Pulled images are shared. One that was not there before is noted, so that this agent may remove it again.
 void pull_image(Broker& broker, const ExchangePtr& exchange) {
-    const std::string image(exchange->query.get("fromImage"));
-    const std::string tag(exchange->query.get("tag"));
-    const bool digest = tag.find(':') != std::string::npos;
-    const auto reference = tag.empty() ? with_tag(image) : image + (digest ? "@" : ":") + tag;
+    auto pull = pull_of(exchange->query);
+    const auto reference = with_tag(pull.reference.empty() ? pull.repository : pull.reference);
     exchange->object = printable(reference, 200);
     if (!is_plain_reference(reference)) return exchange->fail(400, "invalid reference format");
     exchange->call(
         {"GET", "/v" + exchange->version + "/images/" + percent_encode_path(reference) + "/json", {}, {}},
-        [&broker, exchange, reference](const Reply& before) {
-            OwnImage pulled;
-            pulled.made = false;
-            pulled.introduced = before.status == 404;
+        [&broker, exchange, reference, pull](const Reply& before) mutable {
             const auto* known = broker.ledger().image(reference);
-            if (known == nullptr || !known->introduced) broker.ledger().add_image(reference, pulled);
-            exchange->relay(exchange->plan(exchange->upstream_path("/images/create")));
+            pull.image.introduced = before.status == 404 || (known != nullptr && known->introduced);
+            auto plan = exchange->plan(exchange->upstream_path("/images/create"));
+            plan.filter_line = [&broker, pull](std::string_view line) {
+                const auto digest = value_after(line, R"("status":"Digest: )", "\"\\");
+                if (!digest.empty()) note_pulled(broker, pull, digest);
+                return std::optional(std::string(line));
+            };
+            exchange->relay(std::move(plan));
         });
 }
 
@@ -130,14 +167,18 @@ void put_back(Broker& broker, const std::string& reference, const std::string& i
 void note_loaded(Broker& broker, const std::string& reference, const TagIds& before, const std::string& job) {
     const auto was = before.find(reference);
     const auto* known = broker.ledger().image(reference);
-    const bool own = was == before.end() || (known != nullptr && known->introduced);
-    if (own || broker.policy().allows(Permission::SharedTags))
-        return broker.ledger().add_image(reference, {job});
+    const bool own = was == before.end() || (known != nullptr && known->introduced) ||
+                     broker.policy().allows(Permission::SharedTags);
+    if (own) broker.ledger().add_image(reference, {job});
     broker.ask({"GET", broker.own_path("/images/" + percent_encode_path(reference) + "/json"), {}, {}},
-               [&broker, reference, job, id = was->second](const Reply& reply) {
+               [&broker, reference, job, own, id = own ? std::string() : was->second](const Reply& reply) {
                    const auto parsed = parsed_body(reply);
-                   if (reply.status != 200 || !parsed || !parsed->is_object()) return;
+                   if (reply.status != 200 || !parsed || !parsed->is_object()) {
+                       if (!own) put_back(broker, reference, id);
+                       return;
+                   }
                    const auto loaded = text_of(parsed->as_object(), "Id");
+                   if (own) return broker.ledger().add_image(reference, {job, loaded});
                    if (loaded.empty() || loaded == id) return;
                    put_back(broker, reference, id);
                    broker.ledger().add_image(loaded, {job});
@@ -153,7 +194,7 @@ bool may_remove(Broker& broker, const std::string& reference, const json::object
         const auto* known = broker.ledger().image(name);
         return known != nullptr && known->introduced;
     };
-    if (introduced(with_tag(reference))) return true;
+    if (introduced(with_tag(reference)) || introduced(text_of(image, "Id"))) return true;
     // By id: all of its tags must be ours.
     const auto* tags = image.if_contains("RepoTags");
     if (tags == nullptr || !tags->is_array() || tags->as_array().empty()) return false;
@@ -162,15 +203,18 @@ bool may_remove(Broker& broker, const std::string& reference, const json::object
     });
 }
 
-void save_checked(Broker& broker, const ExchangePtr& exchange, std::vector<std::string> names) {
-    if (names.empty()) return exchange->relay(exchange->plan(exchange->upstream_path("/images/get")));
-    const auto name = names.back();
-    names.pop_back();
-    with_visible_image(broker, exchange, name, MissingImage::Answer,
-                       [&broker, exchange, name, names](const std::optional<json::object>& image) {
-                           with_own_tag(broker, exchange, name, image, [&broker, exchange, names] {
-                               save_checked(broker, exchange, names);
-                           });
+// What the names that are still to be looked at mean replaces them in the query, from the last one on.
+void save_checked(Broker& broker, const ExchangePtr& exchange, std::size_t left) {
+    if (left == 0) return exchange->relay(exchange->plan(exchange->upstream_path("/images/get")));
+    auto& item = exchange->query.items()[left - 1];
+    if (item.key != "names") return save_checked(broker, exchange, left - 1);
+    with_visible_image(broker, exchange, item.value, MissingImage::Answer,
+                       [&broker, exchange, &item, left](const std::optional<json::object>& image) {
+                           with_own_tag(broker, exchange, item.value, image,
+                                        [&broker, exchange, &item, left](const std::string& meant) {
+                                            item.value = meant;
+                                            save_checked(broker, exchange, left - 1);
+                                        });
                        });
 }
 
@@ -206,6 +250,8 @@ void load_images(Broker& broker, const ExchangePtr& exchange) {
     broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
         exchange->call({"GET", "/v" + exchange->version + "/images/json", {}, {}},
                        [&broker, exchange, job](const Reply& reply) {
+                           if (!was_checked(broker, exchange, "which tags an archive would move", reply))
+                               return;
                            const auto before = std::make_shared<const TagIds>(tag_ids(reply));
                            auto plan = exchange->plan(exchange->upstream_path("/images/load"));
                            // The engine loads to the end what it has got, whoever waits for it.
@@ -226,9 +272,8 @@ void prune_images(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void save_images(Broker& broker, const ExchangePtr& exchange) {
-    const auto names = exchange->query.all("names");
-    if (names.empty()) return exchange->fail(400, "no image names");
-    save_checked(broker, exchange, names);
+    if (!exchange->query.has("names")) return exchange->fail(400, "no image names");
+    save_checked(broker, exchange, exchange->query.items().size());
 }
 
 void inspect_image(Broker& broker, const ExchangePtr& exchange) {
@@ -243,14 +288,15 @@ void inspect_image(Broker& broker, const ExchangePtr& exchange) {
 }
 
 void image_stream(Broker& broker, const ExchangePtr& exchange) {
-    with_visible_image(broker, exchange, exchange->name, MissingImage::Answer,
-                       [&broker, exchange](const std::optional<json::object>& image) {
-                           const auto path = replace_all(exchange->route->pattern, "{name...}",
-                                                         percent_encode_path(exchange->name));
-                           with_own_tag(broker, exchange, exchange->name, image, [exchange, path] {
-                               exchange->relay(exchange->plan(exchange->upstream_path(path)));
-                           });
-                       });
+    with_visible_image(
+        broker, exchange, exchange->name, MissingImage::Answer,
+        [&broker, exchange](const std::optional<json::object>& image) {
+            with_own_tag(broker, exchange, exchange->name, image, [exchange](const std::string& meant) {
+                const auto path =
+                    replace_all(exchange->route->pattern, "{name...}", percent_encode_path(meant));
+                exchange->relay(exchange->plan(exchange->upstream_path(path)));
+            });
+        });
 }
 
 // Without the header the engine takes credentials from the body; here they always go into the header.
@@ -274,8 +320,13 @@ void push_image(Broker& broker, const ExchangePtr& exchange) {
     const auto headers = push_headers(exchange);
     if (!headers) return;
     const std::string tag(exchange->query.get("tag"));
-    const auto reference = tag.empty() ? with_tag(exchange->name) : exchange->name + ":" + tag;
-    const auto push = [exchange, headers] {
+    const auto reference = with_tag(tag.empty() ? exchange->name : exchange->name + ":" + tag);
+    const auto push = [&broker, exchange, headers, reference](const std::string& meant) {
+        if (meant != reference)
+            return exchange->deny(refusal(broker.scope({}), Permission::SharedTags,
+                                          "tag " + printable(reference, 200),
+                                          "the engine has another image under it, which is not this agent's; "
+                                          "give the image another tag and push that"));
         auto plan = exchange->plan(
             exchange->upstream_path("/images/" + percent_encode_path(exchange->name) + "/push"));
         plan.request.headers = *headers;
@@ -287,22 +338,44 @@ void push_image(Broker& broker, const ExchangePtr& exchange) {
                        });
 }
 
+void move_tag(Broker& broker, const ExchangePtr& exchange, const std::string& tag, const std::string& id,
+              const std::string& job) {
+    with_free_tags(broker, exchange, {tag}, [&broker, exchange, tag, id, job] {
+        call_and_show(broker, exchange, "/images/" + percent_encode_path(id) + "/tag", {},
+                      [&broker, tag, id, job](const Reply& reply) {
+                          if (reply.status == 201) broker.ledger().add_image(tag, {job, id});
+                      });
+    });
+}
+
+// Agents that run the same pipeline give the same tag to the image that each has pulled: there it is already.
+void give_tag(Broker& broker, const ExchangePtr& exchange, const std::string& tag, const std::string& id,
+              const std::string& job) {
+    const auto* known = broker.ledger().image(tag);
+    if ((known != nullptr && known->introduced) || !is_plain_reference(tag))
+        return move_tag(broker, exchange, tag, id, job);
+    exchange->call(
+        {"GET", "/v" + exchange->version + "/images/" + percent_encode_path(tag) + "/json", {}, {}},
+        [&broker, exchange, tag, id, job](const Reply& reply) {
+            const auto parsed = parsed_body(reply);
+            const bool there = reply.status == 200 && parsed && parsed->is_object() &&
+                               text_of(parsed->as_object(), "Id") == id;
+            if (!there) return move_tag(broker, exchange, tag, id, job);
+            broker.ledger().add_image(
+                tag, {.job = job, .id = id, .made = false, .introduced = false, .shared = true});
+            exchange->reply(201, "");
+        });
+}
+
 void tag_image(Broker& broker, const ExchangePtr& exchange) {
     const auto targets = target_of(exchange->query);
     if (targets.empty()) return exchange->fail(400, "no repository given");
     broker.with_job(exchange, [&broker, exchange, targets](const JobIdentity& job) {
-        with_visible_image(
-            broker, exchange, exchange->name, MissingImage::Answer,
-            [&broker, exchange, targets, job](const std::optional<json::object>& image) {
-                const auto id = text_of(*image, "Id");
-                with_free_tags(broker, exchange, targets, [&broker, exchange, targets, id, job] {
-                    call_and_show(broker, exchange, "/images/" + percent_encode_path(id) + "/tag", {},
-                                  [&broker, targets, id, job](const Reply& reply) {
-                                      if (reply.status == 201)
-                                          broker.ledger().add_image(targets.front(), {job.locator(), id});
-                                  });
-                });
-            });
+        with_visible_image(broker, exchange, exchange->name, MissingImage::Answer,
+                           [&broker, exchange, targets, job](const std::optional<json::object>& image) {
+                               give_tag(broker, exchange, targets.front(), text_of(*image, "Id"),
+                                        job.locator());
+                           });
     });
 }
 
@@ -313,9 +386,35 @@ void remove_moved(Broker& broker, const ExchangePtr& exchange, const OwnImage& m
     const auto* tags = image.if_contains("RepoTags");
     const auto path = "/images/" + percent_encode_path(moved.id);
     broker.ledger().remove_image(reference);
+    broker.ledger().remove_image(moved.id);
     if (tags == nullptr || !tags->is_array() || tags->as_array().empty())
         return call_and_show(broker, exchange, path);
     exchange->reply(200, to_text(json::array{json::object{{"Untagged", reference}}}) + "\n");
+}
+
+void remove_tag(Broker& broker, const ExchangePtr& exchange) {
+    call_and_show(broker, exchange, "/images/" + percent_encode_path(exchange->name), {},
+                  [&broker, reference = exchange->name](const Reply& reply) {
+                      if (reply.status == 200) broker.ledger().remove_image(with_tag(reference));
+                  });
+}
+
+// By then another agent may have moved the tag to an image of its own: what has no other tag goes by its id.
+// What is in use does not, and the engine says by the tag what may be done.
+void remove_by_id(Broker& broker, const ExchangePtr& exchange, const std::string& id) {
+    auto query = exchange->query;
+    query.remove("force");
+    const auto path = "/v" + exchange->version + "/images/" + percent_encode_path(id) + query.text();
+    exchange->call({"DELETE", path, {}, {}}, [&broker, exchange](const Reply& reply) {
+        if (reply.status == 409) return remove_tag(broker, exchange);
+        if (reply.status == 200) broker.ledger().remove_image(with_tag(exchange->name));
+        reply_shown(broker, exchange, reply);
+    });
+}
+
+bool has_one_tag(const json::object& image, const std::string& tag) {
+    const auto* tags = image.if_contains("RepoTags");
+    return tags != nullptr && *tags == json::value(json::array{json::string(tag)});
 }
 
 void remove_image(Broker& broker, const ExchangePtr& exchange) {
@@ -327,13 +426,12 @@ void remove_image(Broker& broker, const ExchangePtr& exchange) {
                                               "image " + printable(exchange->name, 200),
                                               "it was not made by this agent, and others may use it"));
             }
-            const auto reference = exchange->name;
-            if (const auto* moved = moved_image(broker, reference, image))
-                return remove_moved(broker, exchange, *moved, *image);
-            call_and_show(broker, exchange, "/images/" + percent_encode_path(reference), {},
-                          [&broker, reference](const Reply& reply) {
-                              if (reply.status == 200) broker.ledger().remove_image(with_tag(reference));
-                          });
+            if (const auto* moved = moved_image(broker, exchange->name, image))
+                return remove_moved(broker, exchange, OwnImage(*moved), *image);
+            const bool built = !label_of(*image, kAgentLabel).empty() && !exchange->query.has("platforms");
+            if (built && has_one_tag(*image, with_tag(exchange->name)))
+                return remove_by_id(broker, exchange, text_of(*image, "Id"));
+            remove_tag(broker, exchange);
         });
 }
 

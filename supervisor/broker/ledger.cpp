@@ -1,5 +1,7 @@
 #include "broker/ledger.hpp"
 
+#include <algorithm>
+
 namespace supervisor::broker {
 namespace {
 
@@ -65,13 +67,19 @@ void Ledger::add_exec(std::string exec, std::string container) {
 
 void Ledger::add_image(std::string reference, OwnImage image) {
     if (reference.empty() || images_.size() >= kMaxRemembered) return;
-    note({"image", reference, image.job, image.id, image.made, image.introduced});
+    note({"image", reference, image.job, image.id, image.made, image.introduced, image.shared});
     images_.insert_or_assign(std::move(reference), std::move(image));
 }
 
 const OwnImage* Ledger::image(std::string_view reference) const {
     const auto it = images_.find(std::string(reference));
     return it == images_.end() ? nullptr : &it->second;
+}
+
+bool Ledger::has_image(std::string_view id) const {
+    return !id.empty() &&
+           (image(id) != nullptr || std::any_of(images_.begin(), images_.end(),
+                                                [id](const auto& entry) { return entry.second.id == id; }));
 }
 
 void Ledger::remove_container(std::string_view id) {

@@ -39,6 +39,9 @@ struct OwnImage {
     bool made = true;
     // It was not there before; so the agent may remove it when it is asked to.
     bool introduced = true;
+    // The tag is everybody's, as pulled ones are: it means what it means on the engine, unless that is what
+    // another agent has built since.
+    bool shared = false;
 };
 
 class Ledger {
@@ -79,6 +82,8 @@ class Ledger {
     }
     std::optional<std::string> container_of_exec(std::string_view exec) const;
     const OwnImage* image(std::string_view reference) const;
+    // Whether it has this image under its id, or a tag meant it when this agent made that.
+    bool has_image(std::string_view id) const;
     // Also true for a while after the object is gone: its last events still come.
     bool ever_owned(std::string_view id) const { return seen_.contains(std::string(id)); }
 

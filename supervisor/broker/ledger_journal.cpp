@@ -47,7 +47,8 @@ void Ledger::replay(const json::array& entry) {
     if (kind == "volume") {
         add_volume(name, text_at(entry, 2));
     } else if (kind == "image") {
-        add_image(name, {text_at(entry, 2), text_at(entry, 3), flag_at(entry, 4), flag_at(entry, 5)});
+        add_image(name, {text_at(entry, 2), text_at(entry, 3), flag_at(entry, 4), flag_at(entry, 5),
+                         flag_at(entry, 6)});
     } else if (kind == "container") {
         add(OwnContainer{name, text_at(entry, 2), text_at(entry, 3), number_at(entry, 4),
                          number_at(entry, 5)});

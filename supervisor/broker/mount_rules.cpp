@@ -286,9 +286,12 @@ Verdict check_mount(RuleScope& scope, json::value& value, json::array& out, cons
         const auto name = text_of(mount, "Source");
         if (!name.empty() && !is_volume_name(name)) return malformed(path + ".Source", "a volume name");
         label_volume_mount(scope, mount);
+    } else if (type == "image") {
+        // Whether the job may see it is asked of the engine, as with the container's own image.
+        if (text_of(mount, "Source").empty()) return malformed(path + ".Source", "an image");
     } else if (type != "tmpfs" && !scope.policy.allows(Permission::UnknownFields)) {
         return refusal(scope, Permission::UnknownFields, path + ".Type",
-                       "only bind, volume and tmpfs may be used");
+                       "only bind, volume, tmpfs and image may be used");
     }
     out.push_back(mount);
     return {};

@@ -9,7 +9,7 @@ namespace {
 Verdict check_host_port(RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) {
     if (is_empty_value(value)) return {};
     const std::string text(value.is_string() ? std::string(value.as_string()) : std::string());
-    const auto range = parse_port_range(text);
+    const auto range = PortRange::parse(text);
     if (!range) return malformed(path, "a port or a range as a string, such as \"8080\" or \"8000-8010\"");
     if (range->last == 0 || scope.policy.allows_host_port(*range)) return {};
     return refusal(scope, Permission::HostPorts, path,
@@ -21,7 +21,7 @@ Verdict check_host_address(RuleScope& scope, json::value& value, const FieldRule
     if (!is_empty_value(value) && !value.is_string()) return malformed(path, "an address");
     const std::string text(value.is_string() ? std::string(value.as_string()) : std::string());
     // Without one the engine takes all of the host's.
-    const auto address = parse_subnet(text.empty() ? "0.0.0.0" : text);
+    const auto address = Subnet::parse(text.empty() ? "0.0.0.0" : text);
     if (!address || text.find('/') != std::string::npos) return malformed(path, "an address");
     if (scope.policy.allows_host_address(*address)) return {};
     return refusal(scope, Permission::HostAddresses, path,
@@ -47,7 +47,7 @@ constexpr FieldRule kPoolFields[] = {
      [](RuleScope& scope, json::value& value, const FieldRule&, const std::string& path) -> Verdict {
          if (is_empty_value(value)) return {};
          const std::string text(value.is_string() ? std::string(value.as_string()) : std::string());
-         const auto subnet = parse_subnet(text);
+         const auto subnet = Subnet::parse(text);
          if (!subnet) return malformed(path, "a subnet such as 172.20.0.0/16");
          if (scope.policy.allows_subnet(*subnet)) return {};
          return refusal(scope, Permission::Subnets, path,

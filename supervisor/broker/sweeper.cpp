@@ -63,7 +63,8 @@ std::vector<std::string> image_victims(const SweepScope& scope, const json::obje
         }
     }
     const auto& labels = labels_in(image);
-    if (is_victim(scope, labels, running)) return tags.empty() ? std::vector{text_of(image, "Id")} : tags;
+    // By its id where that is enough: by the time of its removal the tag may be another agent's.
+    if (is_victim(scope, labels, running)) return tags.size() < 2 ? std::vector{text_of(image, "Id")} : tags;
     // A tag that was moved to another agent's image since is not ours any more.
     if (!text_of(labels, kAgentLabel).empty()) return {};
     const auto listed = [&scope](const std::string& reference) {

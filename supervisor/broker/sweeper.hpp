@@ -35,8 +35,8 @@ struct SweepScope {
 // belongs to another agent's running container never does, not even if that agent goes by the same id.
 bool is_victim(const SweepScope& scope, const json::object& labels, const std::set<std::string>& running);
 
-// Pure: the references to remove of an image as the engine lists it: all its tags, or its id, or those of its
-// tags that are known to be ours.
+// Pure: the references to remove of an image as the engine lists it: all its tags, or its id if one is all,
+// or those of its tags that are known to be ours.
 std::vector<std::string> image_victims(const SweepScope& scope, const json::object& image,
                                        const std::set<std::string>& running);
 

@@ -4,12 +4,7 @@
 namespace supervisor::broker {
 namespace {
 
-bool is_own(Broker& broker, const std::string& name) {
-    return name.starts_with(broker.names().prefix()) || broker.ledger().owns_volume(name);
-}
-
-// Anonymous volumes of own containers go by their own names, others by the agent's. No other agent can make
-// one under this agent's prefix, so the name alone decides.
+// Anonymous volumes of own containers go by their own names, others by the agent's: the name alone decides.
 std::string engine_name(Broker& broker, const std::string& name) {
     return broker.ledger().owns_volume(name) ? name : broker.names().hidden(name);
 }
@@ -18,7 +13,7 @@ std::string engine_name(Broker& broker, const std::string& name) {
 
 void list_volumes(Broker& broker, const ExchangePtr& exchange) {
     list_named(broker, exchange, "Volumes",
-               [&broker](json::object&, const std::string& name) { return is_own(broker, name); });
+               [&broker](json::object&, const std::string& name) { return broker.owns_volume(name); });
 }
 
 void create_volume(Broker& broker, const ExchangePtr& exchange) {

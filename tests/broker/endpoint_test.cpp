@@ -216,7 +216,7 @@ const Golden kGolden[] = {
     {"PostImagesNameTag", "POST /images/mine/tag?repo=new&tag=2", "", "POST /images/sha256:1/tag?repo=new&tag=2", "201", "201"},
     {"PostImagesNamePush", "POST /images/mine/push?tag=latest", "", "POST /images/mine/push?tag=latest", "200 x", "200 x"},
     {"PostImagesNamePushWithACredentialInTheBody", "POST /images/mine/push?tag=latest", R"({"username":"u","tag":"latest"})", "POST /images/mine/push?tag=latest", "200 x", "200 x"},
-    {"DeleteImagesName", "DELETE /images/mine?force=1&noprune=1", "", "DELETE /images/mine?force=1&noprune=1", "200 []", "200 []"},
+    {"DeleteImagesName", "DELETE /images/mine?force=1&noprune=1", "", "DELETE /images/sha256:1?noprune=1", "200 []", "200 []"},
     {"DeleteImagesNameOfAllAgents", "DELETE /images/busybox", "", "GET /images/busybox/json", R"(200 {"Id":"sha256:b","RepoTags":["busybox:latest"],"Config":{}})",
      R"X(403 {"message":"refused by the agent's Docker policy \"isolated\": image busybox: it was not made by this agent, and others may use it (permission \"shared-tags\")"})X"},
     {"PostImagesPrune", R"(POST /images/prune?filters={"dangling":["false"]})", "", R"(POST /images/prune?filters={"dangling":{"false":true},"label":{"org.gocd.agent.id=agent":true}})", "200 {}", "200 {}"},
@@ -340,7 +340,16 @@ TEST_F(Endpoints, ExecOfAStrangerIsNotFound) {
 class EndpointThatIsNotOffered : public Endpoints, public testing::WithParamInterface<const char*> {};
 
 TEST_P(EndpointThatIsNotOffered, DoesNotExist) {
-    EXPECT_THAT(ask(GetParam(), ""), StartsWith("404 {\"message\":\"page not found"));
+    const std::string line = GetParam();
+    const auto told = ask(line, "");
+    EXPECT_THAT(
+        told,
+        StartsWith("404 {\"message\":\"page not found: the agent's Docker broker does not offer " + line));
+    // Who meant swarm or a plugin of the engine hears why.
+    for (const char* subject : {"swarm", "services", "tasks", "nodes", "secrets", "configs", "plugins"}) {
+        if (line.find(" /" + std::string(subject)) == std::string::npos) continue;
+        EXPECT_THAT(told, HasSubstr("belong to all of the host; jobs have containers"));
+    }
     EXPECT_TRUE(harness.requests.empty());
 }
 

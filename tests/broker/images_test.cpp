@@ -22,8 +22,10 @@ TEST_F(Rewriting, ImagesOfOtherAgentsAreNotSeen) {
 
 TEST_F(Rewriting, SharedTagsStayWhereTheyAre) {
     replies = {
+        {"/images/other/",
+         Harness::json_reply(R"({"Id":"sha256:2","RepoTags":["other:latest"],"Config":{}})")},
         {"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["alpine:latest"],"Config":{}})")}};
-    for (const char* line : {"POST /images/alpine/tag?repo=alpine&tag=latest", "POST /build?t=alpine",
+    for (const char* line : {"POST /images/other/tag?repo=alpine&tag=latest", "POST /build?t=alpine",
                              "POST /images/create?fromSrc=-&repo=alpine", "DELETE /images/alpine"}) {
         EXPECT_THAT(ask(line), HasSubstr("shared-tags")) << line;
     }
@@ -119,6 +121,197 @@ TEST_F(Rewriting, AMovedTagGoesAloneWhereTheOwnImageHasAnother) {
              R"({"Id":"sha256:own","RepoTags":["app:2"],"Config":{"Labels":{"org.gocd.agent.id":"agent"}}})")}};
     EXPECT_THAT(ask("DELETE /images/app:1"), HasSubstr(R"([{"Untagged":"app:1"}])"));
     EXPECT_FALSE(heard("DELETE"));
+}
+
+// What was loaded over a tag of others is this job's alone, whatever is done with it.
+TEST_F(Rewriting, ATagOfOthersIsNotMovedByWhatTheJobMeansByIt) {
+    harness.broker().ledger().add_image("app:1", {"job", "sha256:own", false, false});
+    replies = {
+        {"/images/sha256:own/json", Harness::json_reply(R"({"Id":"sha256:own","RepoTags":[],"Config":{}})")},
+        {"/images/", Harness::json_reply("[]")}};
+    const std::pair<const char*, const char*> rows[] = {
+        {"GET /images/app:1/get", "GET /v1.41/images/sha256:own/get "},
+        {"GET /images/get?names=busy&names=app:1", "GET /v1.41/images/get?names=busy&names=sha256%3Aown "},
+        {"GET /images/app:1/history", "GET /v1.41/images/sha256:own/history "}};
+    harness.broker().ledger().add_image("busy:latest", {"job", "sha256:own", false, false, true});
+    replies.insert(replies.begin(), {"/images/busy/json",
+                                     Harness::json_reply(R"({"Id":"sha256:b","RepoTags":["busy:latest"]})")});
+    for (const auto& [line, meant] : rows) {
+        EXPECT_THAT(ask(line), StartsWith("HTTP/1.1 200")) << line;
+        EXPECT_TRUE(heard(meant)) << line;
+    }
+    EXPECT_THAT(ask("POST /images/app/push?tag=1"),
+                AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("shared-tags")));
+    EXPECT_FALSE(heard("POST"));
+}
+
+const std::string kPulled = R"({"status":"Pulling from app","id":"1"})"
+                            "\n"
+                            R"({"status":"Digest: sha256:d1"})"
+                            "\n"
+                            R"({"status":"Status: Downloaded newer image for app:1"})"
+                            "\n";
+
+TEST_F(Rewriting, WhatWasPulledTakesThePlaceOfWhatWasBuiltBefore) {
+    harness.broker().ledger().add_image("app:1", {"job", "sha256:built"});
+    replies = {{"POST /v1.41/images/create", Harness::json_reply(R"({"error":"no such registry"})")}};
+    EXPECT_THAT(ask("POST /images/create?fromImage=app&tag=1"), HasSubstr("no such registry"));
+    EXPECT_EQ(harness.broker().ledger().image("app:1")->id, "sha256:built");
+    replies = {{"POST /v1.41/images/create", Harness::json_reply(kPulled)},
+               {"/images/app@sha256:d1/json", Harness::json_reply(R"({"Id":"sha256:pulled"})")},
+               {"/images/app:1/json", Harness::json_reply(R"({"Id":"sha256:newer","RepoTags":["app:1"]})")}};
+    EXPECT_THAT(ask("POST /images/create?fromImage=app&tag=1"), HasSubstr("Downloaded"));
+    const auto* known = harness.broker().ledger().image("app:1");
+    EXPECT_EQ(known->id, "sha256:pulled");
+    EXPECT_FALSE(known->made);
+    EXPECT_TRUE(known->introduced);  // by the build
+    // The tag is everybody's: it means what it means on the engine.
+    EXPECT_THAT(ask("GET /images/app:1/json"), HasSubstr("sha256:newer"));
+}
+
+TEST_F(Rewriting, WhatAnotherAgentBuiltUnderAPulledTagIsNotWhatWasPulled) {
+    const std::string theirs =
+        R"({"Id":"sha256:theirs","RepoTags":["app:1"],"Config":{"Labels":{"org.gocd.agent.id":"other"}}})";
+    replies = {{"POST /v1.41/images/create", Harness::json_reply(kPulled)},
+               {"/images/app@sha256:d1/json", Harness::json_reply(R"({"Id":"sha256:pulled"})")},
+               {"/images/app:1/json", Harness::json_reply(theirs)},
+               {"/images/sha256:pulled/json", Harness::json_reply(R"({"Id":"sha256:pulled","RepoTags":[]})")},
+               {"/images/json", Harness::json_reply(R"([{"Id":"sha256:theirs","RepoTags":["app:1"],)"
+                                                    R"("Labels":{"org.gocd.agent.id":"other"}}])")}};
+    EXPECT_THAT(ask("POST /images/create?fromImage=app&tag=1"), HasSubstr("Downloaded"));
+    EXPECT_THAT(ask("GET /images/app:1/json"), HasSubstr("sha256:pulled"));
+    EXPECT_THAT(ask("GET /images/json"), Not(HasSubstr("theirs")));
+    // Pushed by one agent and pulled by another it carries the first one's label, and is seen.
+    replies[1].second = Harness::json_reply(R"({"Id":"sha256:theirs"})");
+    EXPECT_THAT(ask("POST /images/create?fromImage=app&tag=1"), HasSubstr("Downloaded"));
+    EXPECT_THAT(ask("GET /images/app:1/json"), HasSubstr("sha256:theirs"));
+    EXPECT_THAT(ask("GET /images/json"), HasSubstr("theirs"));
+}
+
+TEST_F(Rewriting, PullsOfAllTagsAreNotedByWhatTheyAre) {
+    replies = {{"POST /v1.41/images/create", Harness::json_reply(kPulled)},
+               {"/images/app@sha256:d1/json", Harness::json_reply(R"({"Id":"sha256:pulled"})")}};
+    EXPECT_THAT(ask("POST /images/create?fromImage=app"), HasSubstr("Downloaded"));
+    EXPECT_EQ(harness.broker().ledger().image("app:latest"), nullptr);
+    EXPECT_TRUE(harness.broker().ledger().has_image("sha256:pulled"));
+}
+
+TEST_F(Rewriting, LoadedImagesAreNotedByTheirId) {
+    replies = {{"/images/json", Harness::json_reply("[]")},
+               {"/images/fresh:1/json", Harness::json_reply(R"({"Id":"sha256:loaded"})")},
+               {"/images/load", Harness::json_reply("{\"stream\":\"Loaded image: fresh:1\\n\"}\n")}};
+    EXPECT_THAT(ask("POST /images/load", "tar"), StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(harness.broker().ledger().image("fresh:1")->id, "sha256:loaded");
+    EXPECT_TRUE(harness.broker().ledger().image("fresh:1")->made);
+}
+
+// Between the look at it and its removal another agent may move the tag.
+TEST_F(Rewriting, OwnImagesAreRemovedByTheirIdUnlessTheyAreInUse) {
+    harness.broker().ledger().add_image("app:1", {"job", "sha256:own"});
+    const std::string own =
+        R"({"Id":"sha256:own","RepoTags":["app:1"],"Config":{"Labels":{"org.gocd.agent.id":"agent"}}})";
+    replies = {{"GET /v1.41/images/sha256:own/json", Harness::json_reply(own)},
+               {"DELETE /v1.41/images/sha256:own ", Harness::json_reply(R"({"message":"in use"})", 409)},
+               {"DELETE /v1.41/images/app:1?force=1 ", Harness::json_reply(R"([{"Untagged":"app:1"}])")}};
+    for (const char* name : {"app:1", "docker.io/library/app:1"}) {
+        replies[2].first = "DELETE /v1.41/images/" + std::string(name) + "?force=1 ";
+        EXPECT_THAT(ask("DELETE /images/" + std::string(name) + "?force=1"), HasSubstr("Untagged")) << name;
+        harness.broker().ledger().add_image("app:1", {"job", "sha256:own"});
+    }
+    replies[1].second = Harness::json_reply(R"([{"Deleted":"sha256:own"}])");
+    EXPECT_THAT(ask("DELETE /images/app:1?force=1"), HasSubstr("Deleted"));
+    EXPECT_EQ(harness.broker().ledger().image("app:1"), nullptr);
+}
+
+// And between the look at it and its use.
+TEST_F(Rewriting, AContainerOfATagThatMovedMeanwhileIsMadeAgain) {
+    const auto image =
+        R"({"Id":"sha256:own","RepoTags":["app:1"],"Config":{"Labels":{"org.gocd.agent.id":"agent"}}})";
+    const std::string made(64, '9');
+    harness.broker().ledger().add_image("app:1", {"job", "sha256:own"});
+    replies = {
+        {"GET /v1.41/images/", Harness::json_reply(image)},
+        {"/containers/create", Harness::json_reply(R"({"Id":")" + made + R"("})", 201)},
+        {"GET /v1.41/containers/" + made, Harness::json_reply(R"({"Name":"/x","Image":"sha256:theirs"})")},
+        {"DELETE", "HTTP/1.1 204 No Content\r\n\r\n"}};
+    EXPECT_THAT(ask("POST /containers/create", R"({"Image":"app:1"})"), StartsWith("HTTP/1.1 201"));
+    std::vector<std::string> seen;
+    for (const auto& request : harness.requests) {
+        if (request.find("/containers/") != std::string::npos && !request.starts_with("GET"))
+            seen.push_back(request.substr(0, 4) +
+                           (request.find("\"Image\":\"app:1\"") != std::string::npos ? " tag" : "") +
+                           (request.find("\"Image\":\"sha256:own\"") != std::string::npos ? " id" : ""));
+    }
+    EXPECT_THAT(seen, testing::ElementsAre("POST tag", "DELE", "POST id"));
+}
+
+TEST_F(Rewriting, ATagThatMeansTheImageAlreadyCanBeGivenByAll) {
+    replies = {
+        {"/images/", Harness::json_reply(R"({"Id":"sha256:1","RepoTags":["reg:5000/x:1","x:latest"]})")}};
+    EXPECT_THAT(ask("POST /images/reg:5000/x:1/tag?repo=docker.io/library/x&tag=latest"),
+                StartsWith("HTTP/1.1 201"));
+    EXPECT_FALSE(heard("POST"));
+    EXPECT_FALSE(harness.broker().ledger().image("x:latest")->introduced);
+}
+
+TEST_F(Rewriting, ImagesThatAreMountedAreThoseThatTheJobSees) {
+    const std::string made(64, '9');
+    const std::string own = "sha256:" + std::string(64, '5');
+    harness.broker().ledger().add_image("tools:1", {"job", own});
+    replies = {
+        {"/images/" + own + "/json",
+         Harness::json_reply(
+             R"({"Id":")" + own +
+             R"(","RepoTags":["tools:1"],"Config":{"Labels":{"org.gocd.agent.id":"agent"}}})")},
+        {"/images/busybox/json", Harness::json_reply(R"({"Id":"sha256:b","RepoTags":["busybox:latest"]})")},
+        {"/images/theirs/json",
+         Harness::json_reply(R"({"Id":"sha256:2","Config":{"Labels":{"org.gocd.agent.id":"other"}}})")},
+        {"/containers/create", Harness::json_reply(R"({"Id":")" + made + R"("})", 201)},
+        {"GET /v1.41/containers/" + made, Harness::json_reply("{}")}};
+    const auto create = [this](const std::string& source) {
+        return ask("POST /containers/create",
+                   R"({"Image":"busybox","HostConfig":{"Mounts":[{"Type":"tmpfs","Target":"/t"},)"
+                   R"({"Type":"image","Source":")" +
+                       source + R"(","Target":"/i","ImageOptions":{"Subpath":"bin"}}]}})");
+    };
+    // Clients take 404 for the container's own image and pull that.
+    for (const char* source : {"theirs", "none", "../x"})
+        EXPECT_THAT(create(source),
+                    AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("No such image: " + std::string(source))));
+    EXPECT_THAT(create(""), AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("an image")));
+    EXPECT_FALSE(heard("POST"));
+    const auto mounted = [this](const std::string& source) {
+        return std::any_of(harness.requests.begin(), harness.requests.end(), [&](const std::string& request) {
+            return request.find(R"("Source":")" + source + "\"") != std::string::npos;
+        });
+    };
+    EXPECT_THAT(create("tools:1"), StartsWith("HTTP/1.1 201"));
+    EXPECT_TRUE(mounted(std::string(12, '5')));
+    EXPECT_THAT(create("busybox"), StartsWith("HTTP/1.1 201"));
+    EXPECT_TRUE(mounted("busybox"));
+}
+
+// BuildKit makes tags of which the broker hears nothing.
+TEST_F(Trusted, ATagMeansWhatBuildKitBuiltSince) {
+    harness.broker().ledger().add_image("app:1", {"job", "sha256:before"});
+    replies = {{"/images/app:1/json", Harness::json_reply(R"({"Id":"sha256:since","RepoTags":["app:1"]})")},
+               {"/images/sha256:before/json", Harness::json_reply(R"({"Id":"sha256:before"})")}};
+    EXPECT_THAT(ask("GET /images/app:1/json"), HasSubstr("sha256:since"));
+    replies.erase(replies.begin());
+    EXPECT_THAT(ask("GET /images/app:1/json"), HasSubstr("sha256:before"));
+}
+
+// An engine that does not say whose an image or a tag is has not said that it is free.
+TEST_F(Rewriting, ImagesThatTheEngineDoesNotTellOfAreNotTouched) {
+    replies = {{"GET ", Harness::json_reply(R"({"message":"out of memory"})", 500)}};
+    for (const char* line :
+         {"POST /build?t=app", "POST /images/load", "POST /images/create?fromSrc=-&repo=app",
+          "POST /commit?container=db&repo=app", "POST /images/x/tag?repo=app", "POST /images/app/push",
+          "DELETE /images/app", "GET /images/app/get"}) {
+        EXPECT_THAT(ask(line), AllOf(StartsWith("HTTP/1.1 50"), HasSubstr("out of memory"))) << line;
+    }
+    EXPECT_THAT(ask("POST /containers/create", R"({"Image":"app"})"), StartsWith("HTTP/1.1 500"));
+    for (const auto& request : harness.requests) EXPECT_THAT(request, StartsWith("GET "));
 }
 
 // All changes are one text for the engine.

@@ -93,6 +93,27 @@ TEST_F(Workspace, ABindThatBecameALinkIsNotFollowedAgain) {
     }
 }
 
+// What the engine does not tell is not known to be harmless.
+TEST_F(Workspace, WhatTheEngineDoesNotTellIsNotMounted) {
+    const auto broken = Harness::json_reply(R"({"message":"out of memory"})", 500);
+    for (const char* part : {"/json ", "/volumes?"}) {
+        harness->forget_requests();
+        harness->answer = [&](const std::string& request) {
+            if (request.find(part) != std::string::npos) return broken;
+            return Harness::json_reply(R"({"HostConfig":{},"Mounts":[{"Type":"volume","Name":"v"}]})");
+        };
+        EXPECT_THAT(
+            ask("POST /containers/db/start"),
+            AllOf(StartsWith("HTTP/1.1 502"), HasSubstr("cannot be checked"), HasSubstr("out of memory")))
+            << part;
+        EXPECT_THAT(ask("PUT /containers/db/archive?path=/x"), StartsWith("HTTP/1.1 502")) << part;
+        for (const auto& request : harness->requests) EXPECT_THAT(request, StartsWith("GET ")) << part;
+    }
+    // One that is gone is the engine's to tell.
+    harness->answer = [](const std::string&) { return Harness::json_reply(R"({"message":"gone"})", 404); };
+    EXPECT_THAT(ask("POST /containers/db/start"), AllOf(StartsWith("HTTP/1.1 404"), HasSubstr("gone")));
+}
+
 TEST_F(Workspace, AVolumeThatBindsWhatBecameALinkIsNotMountedAgain) {
     inspected = R"({"HostConfig":{"Binds":["v:/x"]},"Mounts":[{"Type":"volume","Name":"v"}]})";
     volumes = R"({"Volumes":[{"Name":"v","Options":{"o":"bind","device":"/volumes/work/_data/src"}},)"

@@ -62,8 +62,6 @@ INSTANTIATE_TEST_SUITE_P(
         Escape{"BindOfContainerdsSocket", R"("Binds":["/run/containerd/containerd.sock:/x"])", "host-paths"},
         Escape{"BindOfTheSupervisor", R"("Binds":["/run/gocd-supervisor:/x"])", "host-paths"},
         Escape{"MountOfTheHost", R"("Mounts":[{"Type":"bind","Source":"/etc","Target":"/x"}])", "host-paths"},
-        Escape{"MountTypeImage", R"("Mounts":[{"Type":"image","Source":"x","Target":"/x"}])",
-               "unknown-fields"},
         Escape{"MountTypeNpipe", R"("Mounts":[{"Type":"npipe","Source":"x","Target":"/x"}])",
                "unknown-fields"},
         Escape{

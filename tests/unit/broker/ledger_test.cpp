@@ -132,6 +132,7 @@ TEST(Victims, AmongImagesAreOwnTagsAndNeverAnothersImage) {
         return image_victims(scope, image, {});
     };
     EXPECT_THAT(victims("a", R"(["x:1","y:1"])"), ElementsAre("x:1", "y:1"));
+    EXPECT_THAT(victims("a", R"(["x:1"])"), ElementsAre("sha256:1"));
     EXPECT_THAT(victims("a", R"(["<none>:<none>"])"), ElementsAre("sha256:1"));
     EXPECT_THAT(victims("a", "null"), ElementsAre("sha256:1"));
     EXPECT_THAT(victims("", R"(["loaded:latest","alpine:latest"])"), ElementsAre("loaded:latest"));

@@ -46,7 +46,7 @@ TEST(Policy, FileWithUnknownWordsIsRefusedByName) {
 
 TEST(Policy, ListsOfWhatIsAcceptedTakeThePlaceOfTheBuiltInOnes) {
     const auto port = [](const Policy& policy, const char* text) {
-        return policy.allows_host_port(*parse_port_range(text));
+        return policy.allows_host_port(*PortRange::parse(text));
     };
     EXPECT_TRUE(port(Policy::isolated(), "1024-65535"));
     EXPECT_FALSE(port(Policy::isolated(), "1023"));
