@@ -307,33 +307,53 @@ TEST_F(OtherDocker, WhoseEngineHasNoBuildKitIsRefused) {
     EXPECT_EQ(test_support::lines(result.err).size(), 1U) << result.text();
 }
 
-// A docker whose builds never end. The signal reaches the script alone, as that of a CI server's runner does.
-TEST_F(Builder, EndsAtOnceWhenItIsInterrupted) {
-    const std::string docker = R"sh(#!/bin/sh
-        case "$*" in
-            *Architecture*|*Arch*) echo amd64 ;;
-            buildx\ build*) for each; do last=$each; done; printf '%s\n' $$ "$last" >"${0%/*}/../seen"; exec sleep 100 ;;
-            image\ inspect*) exit 1 ;;
-        esac
-    )sh";
-    std::filesystem::create_directory(folder_ + "/bin");
-    std::ofstream(folder_ + "/bin/docker") << docker;
-    std::filesystem::permissions(folder_ + "/bin/docker", std::filesystem::perms::owner_all);
-    const auto result =
-        test_support::run_command({"timeout", "--foreground", "--preserve-status", "-s", "TERM", "5",
-                                   std::string(SOURCE_ROOT) + "/images/build", "agent", "--tag", kTag,
-                                   "--agent-zip", folder_ + "/go-agent.zip"},
-                                  {.timeout = seconds(50),
-                                   .input = "",
-                                   .environment = {"PATH=" + folder_ + "/bin:" + std::getenv("PATH")}});
+// A docker whose build does what the test says; it has no images, and is gone when there is a file "dead"
+// beside it.
+class StandInDocker : public Builder {
+  protected:
+    test_support::CommandResult build_that(const std::string& does, Arguments argv = {}) {
+        std::filesystem::create_directory(folder_ + "/bin");
+        std::ofstream(folder_ + "/bin/docker") << R"sh(#!/bin/sh
+            cd "${0%/*}" || exit
+            [ ! -e dead ] || exit 1
+            case "$*" in
+                *Arch*) echo amd64 ;;
+                image\ inspect*) exit 1 ;;
+                buildx\ build*) for each; do context=$each; done; )sh"
+                                               << does << " ;;\nesac\n";
+        std::filesystem::permissions(folder_ + "/bin/docker", std::filesystem::perms::owner_all);
+        const Arguments words{std::string(SOURCE_ROOT) + "/images/build",
+                              "agent",
+                              "--tag",
+                              kTag,
+                              "--agent-zip",
+                              folder_ + "/go-agent.zip"};
+        argv.insert(argv.end(), words.begin(), words.end());
+        return test_support::run_command(
+            argv, {.timeout = seconds(50),
+                   .input = "",
+                   .environment = {"PATH=" + folder_ + "/bin:" + std::getenv("PATH")}});
+    }
+};
+
+// The signal reaches the script alone, as that of a CI server's runner does.
+TEST_F(StandInDocker, EndsAtOnceWhenItIsInterrupted) {
+    const auto result = build_that(R"(printf '%s\n' $$ "$context" >seen; exec sleep 100)",
+                                   {"timeout", "--foreground", "--preserve-status", "-s", "TERM", "5"});
     EXPECT_EQ(result.status, 143) << result.text();
     EXPECT_THAT(result.err, HasSubstr("interrupted; nothing was tagged"));
     std::string pid;
     std::string context;
-    std::ifstream(folder_ + "/seen") >> pid >> context;
+    std::ifstream(folder_ + "/bin/seen") >> pid >> context;
     EXPECT_THAT(context, HasSubstr("/.cache/context."));
     EXPECT_FALSE(std::filesystem::exists(context));
     EXPECT_FALSE(std::filesystem::exists("/proc/" + pid + "/fd")) << "the build goes on";
+}
+
+TEST_F(StandInDocker, IsNamedWhenItEndsDuringABuild) {
+    const auto result = build_that("touch dead; echo the id is missing; exit 1");
+    EXPECT_EQ(result.status, 69) << result.text();
+    EXPECT_THAT(test_support::lines(result.text()).back(), HasSubstr("no longer answers"));
 }
 
 // An engine whose disk is too small for the base image.
