@@ -61,11 +61,14 @@ END
 
 # The mode is that of files. A folder's content joins what is there already.
 copy_for_recipe() { # FROM TO MODE
+    local part=$context/recipe-part
     if [ -d "$1" ]; then
+        cp -a "$1" "$part"
+        find "$part" -type d -exec chmod 755 {} +
+        find "$part" -type f -exec chmod "$3" {} +
         mkdir -p "$2"
-        cp -a "$1/." "$2/"
-        find "$2" -type d -exec chmod 755 {} +
-        find "$2" -type f -exec chmod "$3" {} +
+        cp -a "$part/." "$2/"
+        rm -rf "$part"
     else
         mkdir -p "$(dirname "$2")"
         cp -aL "$1" "$2"
