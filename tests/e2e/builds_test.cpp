@@ -230,6 +230,13 @@ TEST_F(Builds, WritesAnOciArchive) {
     const auto loaded = docker({"load", "-i", archive});
     ASSERT_TRUE(loaded.ok()) << loaded.text();
     EXPECT_EQ(docker({"image", "inspect", "-f", "{{.Id}}", kTag}).out, id);
+    // Where the base has no /etc/hosts, BuildKit dates /etc by mounting there; the base's own layer is not
+    // ours.
+    const auto dated =
+        shell("cd " + folder_ +
+              "/oci && for layer in $(jq -r '.[0].Layers[1:][]' manifest.json); do "
+              "TZ=UTC tar --full-time -tvf $layer; done | awk '$6 == \"etc/\" { print $4 }' | sort -u");
+    EXPECT_EQ(dated.out, "2020-01-01\n") << dated.text();
 }
 
 // The same builds for people who use buildx alone: read by the buildx of the image, and held against the
