@@ -15,7 +15,6 @@ bake() { # DIRECTORY of the context
 
 bake_from_directory() {
     local file
-    [ -d "$bake_jars" ] || die $kMissingInput "--bake-jars $bake_jars: no such directory"
     for file in "${kBakedFiles[@]}"; do
         [ ! -s "$bake_jars/$file" ] || cp "$bake_jars/$file" "$1/"
     done
@@ -27,7 +26,8 @@ bake_from_server() {
     ensure curl curl
     for file in "${kBakedFiles[@]}"; do
         url=${bake_from%/}/admin/${file/#agent.jar/agent}
-        curl -fsSL --retry 3 -D "$context/headers" -o "$1/$file" "$url" || die $kMissingInput "--bake-from: cannot download $url"
+        curl -fsSL --retry 3 -D "$context/headers" -o "$1/$file" "$url" 2>"$context/curl.log" ||
+            die $kMissingInput "--bake-from: cannot download $url: $(tail -1 "$context/curl.log")"
         sum=$(tr -d '\r' <"$context/headers" | sed -n 's/^content-md5: *//Ip' | tail -1)
         [ -z "$sum" ] || echo "$sum  $1/$file" | md5sum -c --status || die $kBadInput "--bake-from: $url has another MD5 sum than the server says"
     done
@@ -37,7 +37,6 @@ bake_from_server() {
 # agent.jar and agent-launcher.jar lie in go.jar, in older releases in a war inside it; go.jar lies in the server's zip.
 bake_from_archive() { # ARCHIVE DIRECTORY
     local member inner
-    [ -r "$1" ] || die $kMissingInput "--bake-server $1: no such file"
     ensure unzip unzip
     unzip -Z1 "$1" >"$context/members" 2>/dev/null || die $kBadInput "--bake-server $1 is not a zip"
     local members

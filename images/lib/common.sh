@@ -13,6 +13,16 @@ die() { # STATUS MESSAGE
 
 note() { printf '%s\n' "$*" >&2; }
 
+# In the background: a signal to this script is then seen at once, not when the command has ended; who traps it ends the child.
+run() { # COMMAND…
+    local status=0
+    "$@" &
+    child=$!
+    wait "$child" || status=$?
+    child=''
+    return $status
+}
+
 on_terminal() { [ -t 2 ] && [ -z "${CI-}" ]; }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -36,6 +46,13 @@ apt_cause() { # LOG
 
 engine_answers() { timeout 20 "$1" version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
+# The CLI's own words, in brackets.
+why_no_answer() { # CLI
+    local said
+    said=$([ -z "$1" ] || timeout 20 "$1" version --format '{{.Server.Version}}' 2>&1 >/dev/null | tail -1) || true
+    echo "${said:+ ($said)}"
+}
+
 use_engine() {
     local cli
     cli=$(type -P docker || true)
@@ -43,8 +60,9 @@ use_engine() {
         refuse_old_engine "$cli"
         return
     fi
-    if [ -n "${DOCKER_HOST-}" ]; then die $kNoEngine "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST"; fi
-    [ "$(id -u)" = 0 ] || die $kNoEngine "no Docker engine answers and only root can start one: start Docker, or run this with sudo"
+    if [ -n "${DOCKER_HOST-}" ]; then die $kNoEngine "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST$(why_no_answer "$cli")"; fi
+    [ "$(id -u)" = 0 ] ||
+        die $kNoEngine "no Docker engine answers and only root can start one: start Docker, or run this with sudo$(why_no_answer "$cli")"
     local before
     before=$("$root/tests/support/engine" env "$cache/engine")
     [ -n "$before" ] || note "no Docker engine answers: starting a private one in $cache/engine"
@@ -92,9 +110,16 @@ use_base() { # IMAGE
     [ -z "${platform-}" ] || options=(--platform "linux/$platform")
     wanted=${platform:-$("$docker_cli" version --format '{{.Server.Arch}}')}
     [ "$("$docker_cli" image inspect -f '{{.Architecture}}' "$1" 2>/dev/null)" != "$wanted" ] || return 0
-    if [ "$offline" = no ] && timeout 600 "$docker_cli" pull -q "${options[@]}" "$1" >/dev/null 2>&1; then return; fi
+    if [ "$offline" = no ] && run timeout 600 "$docker_cli" pull -q "${options[@]}" "$1" >/dev/null 2>"$context/pull.log"; then return; fi
+    # One at a time: who waited finds it made.
+    mkdir -p "$cache/base"
+    exec 9<"$cache/base"
+    flock 9
     make_base "$1" "$wanted"
+    exec 9<&-
 }
+
+why_not_pulled() { [ ! -s "$context/pull.log" ] || tail -1 "$context/pull.log" | sed 's/^Error response from daemon: //; s/^/: /'; }
 
 # Names of Ubuntu's releases, as its mirrors have them.
 ubuntu_suite() { # TAG
@@ -111,7 +136,7 @@ make_base() { # IMAGE, such as debian:trixie-slim; ARCHITECTURE
     case $1 in
         debian:*) suite=${1#debian:} suite=${suite%-slim} sources=("$mirror") ;;
         ubuntu:*) suite=$(ubuntu_suite "${1#ubuntu:}") ;;
-        *) die $kMissingInput "the base image $1 is not here and cannot be pulled (only Debian's and Ubuntu's can be made from a mirror)" ;;
+        *) die $kMissingInput "the base image $1 is not here and cannot be pulled$(why_not_pulled) (only Debian's and Ubuntu's can be made from a mirror)" ;;
     esac
     if [ ! -e "$tar" ]; then run_mmdebstrap "$1" "$suite" "$2" "$tar"; fi
     [ -z "${platform-}" ] || import=(--platform "linux/$2")
@@ -151,20 +176,20 @@ run_mmdebstrap() { # IMAGE SUITE ARCHITECTURE TAR; uses options and sources
     [[ $1 != ubuntu:* ]] || ubuntu_sources "$2" "$3"
     ensure mmdebstrap mmdebstrap
     note "$1 cannot be pulled: making it with mmdebstrap"
-    mkdir -p "$cache/base"
+    unfinished+=("$4.new" "$4.sources")
     [ "${snapshot-no}" = no ] || options+=(--aptopt='Acquire::Check-Valid-Until "false"')
     [ -z "${sources[*]}" ] && sources=()
     own_sources "$1" "$2" "$3" >"$4.sources"
     # The machine's name and resolver are not the image's business. The files are there, though: an engine that has to make them
     # in order to mount something there dates /etc.
     # shellcheck disable=SC2016
-    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1577836800} mmdebstrap --format=tar --variant=minbase --include=apt,ca-certificates "--architectures=$3" "${options[@]}" \
+    run env "SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1577836800}" mmdebstrap --format=tar --variant=minbase --include=apt,ca-certificates "--architectures=$3" "${options[@]}" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
         --customize-hook='rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/* "$1"/etc/apt/sources.list.d/*' \
         --customize-hook='for file in hosts hostname resolv.conf; do : >"$1/etc/$file"; chmod 644 "$1/etc/$file"; done' \
-        --customize-hook="cp '$4.sources' \"\$1/etc/apt/sources.list\"" \
+        --customize-hook="cp $(printf %q "$4.sources") \"\$1/etc/apt/sources.list\"" \
         "$2" "$4.new" "${sources[@]}" </dev/null >"$4.log" 2>&1 ||
         { rm -f "$4.new" "$4.sources"; die $kFailed "mmdebstrap could not make $1: $(apt_cause "$4.log")"; }
     rm -f "$4.sources"

@@ -5,9 +5,10 @@
 check_delivery() {
     case $output in
         '') ;;
-        oci:?*) [ -d "$(dirname "${output#oci:}")" ] || die $kMissingInput "--output $output: no folder $(dirname "${output#oci:}")" ;;
+        oci:?*) check_writable "--output" "${output#oci:}" ;;
         *) die $kUsage "--output $output: accepted is oci:FILE" ;;
     esac
+    [ -z "$sbom" ] || check_writable --sbom "$sbom"
     case $platform in
         '') ;;
         amd64 | arm64 | linux/amd64 | linux/arm64) platform=${platform#linux/} ;;
@@ -31,8 +32,9 @@ check_platform() {
 deliver() { # IMAGE
     if [ -n "$output" ]; then write_oci "$1" "${output#oci:}"; fi
     [ $push = yes ] || return 0
-    "$docker_cli" push "$1" >"$cache/push.log" 2>&1 || die $kFailed "the push of $1 failed: $(tail -1 "$cache/push.log")"
-    note "pushed: $1 $(grep -o 'sha256:[0-9a-f]*' "$cache/push.log" | tail -1)"
+    local log=$context/push.log
+    run "$docker_cli" push "$1" >"$log" 2>&1 || die $kFailed "the push of $1 failed: $(tail -1 "$log") (the image is in the engine: docker push $1)"
+    note "pushed: $1 $(grep -o 'sha256:[0-9a-f]*' "$log" | tail -1)"
 }
 
 # From what any engine saves to an OCI image layout: the same layers, under their digests. Dates, names and order are fixed, so
@@ -41,7 +43,8 @@ write_oci() { # IMAGE FILE
     ensure jq jq
     local work=$context/oci blobs=$context/oci-layout/blobs/sha256
     mkdir -p "$work" "$blobs"
-    "$docker_cli" save "$1" | tar -xC "$work" || die $kFailed "docker save of $1 failed"
+    "$docker_cli" save "$1" 2>"$context/save.log" | tar -xC "$work" 2>>"$context/save.log" ||
+        die $kFailed "docker save of $1 to $work failed: $(grep -m1 . "$context/save.log")"
     local config layers=() file
     config=$(blob "$work/$(jq -r '.[0].Config' "$work/manifest.json")")
     while read -r file; do layers+=("$(blob "$work/$file")"); done < <(jq -r '.[0].Layers[]' "$work/manifest.json")
@@ -54,9 +57,11 @@ write_oci() { # IMAGE FILE
     # For docker load of engines that do not read OCI layouts.
     printf '%s\n' "$config" "${layers[@]}" | jq -sc --arg name "$1" 'map("blobs/" + (.digest | sub(":"; "/")))
         | [{Config: .[0], RepoTags: [$name], Layers: .[1:]}]' >"$context/oci-layout/manifest.json"
-    tar --sort=name --mtime="@${SOURCE_DATE_EPOCH:-0}" --owner=0 --group=0 --numeric-owner -C "$context/oci-layout" -cf "$2.new" . ||
-        { rm -f "$2.new"; die $kFailed "$2 could not be written"; }
-    mv "$2.new" "$2"
+    local new=$2.new.$$ log=$context/tar.log
+    unfinished+=("$new")
+    tar --sort=name --mtime="@${SOURCE_DATE_EPOCH:-0}" --owner=0 --group=0 --numeric-owner -C "$context/oci-layout" -cf "$new" . 2>"$log" ||
+        die $kFailed "$2 could not be written: $(grep -m1 . "$log")"
+    mv "$new" "$2"
     rm -rf "$work" "$context/oci-layout"
     note "written: $2 ($(stat -c %s "$2" | numfmt --to=si)B)"
 }

@@ -79,9 +79,9 @@ list_contents() { # IMAGE SPDX_FILE
     "$docker_cli" run --rm --network none --entrypoint sh "$1" -c '. /etc/os-release; echo "$ID"; cat /go-agent/VERSION
         dpkg-query -W -f "\${db:Status-Abbrev}\t\${Package}\t\${Version}\t\${Architecture}\t\${source:Package}\n"' |
         jq -R -s --arg image "$1" --arg id "$("$docker_cli" image inspect --format '{{.Id}}' "$1")" --arg version "$(cat "$root/VERSION")" \
-            --arg created "$(date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)" -f "$root/images/lib/sbom.jq" >"$2.new" ||
-        { rm -f "$2.new"; die $kFailed "the packages of $1 could not be listed"; }
-    mv "$2.new" "$2"
+            --arg created "$(date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%Y-%m-%dT%H:%M:%SZ)" -f "$root/images/lib/sbom.jq" >"$context/sbom" ||
+        die $kFailed "the packages of $1 could not be listed"
+    cp "$context/sbom" "$2"
     jq -r '.packages[] | select(.SPDXID != "SPDXRef-image") | "\(.name) \(.versionInfo)"' "$2" >"${2%.json}.txt"
     note "  $(wc -l <"${2%.json}.txt") packages: $2, ${2%.json}.txt"
 }

@@ -1,6 +1,7 @@
 // images/build with wrong inputs: a one-line cause, a status of its own, nothing tagged.
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -19,7 +20,8 @@ class Builder : public EndToEnd {
     void SetUp() override {
         std::string pattern = "/tmp/gocd-e2e-builder.XXXXXX";
         folder_ = mkdtemp(pattern.data());
-        std::ofstream(folder_ + "/go-agent.zip") << "not a zip\n";
+        // Both ends of a zip, and nothing between: enough for the builder, not for unzip.
+        std::ofstream(folder_ + "/go-agent.zip") << "PK\3\4 not a zip PK\5\6\n";
     }
 
     void TearDown() override {
@@ -81,6 +83,12 @@ TEST_F(Builder, NamesFileKeyAndReasonOfAWrongRecipe) {
     EXPECT_THAT(result.err, HasSubstr("packages: a list of strings is expected"));
 }
 
+TEST_F(Builder, SaysThatARecipeIsNotThere) {
+    const auto result = build({folder_ + "/none.json"});
+    EXPECT_EQ(result.status, 66) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("the recipe " + folder_ + "/none.json is not there"));
+}
+
 TEST_F(Builder, RefusesARecipeThatIsNotJson) {
     const auto result = build({recipe("{")});
     EXPECT_EQ(result.status, 65) << result.text();
@@ -119,11 +127,106 @@ TEST_F(Builder, SaysWhatItAcceptsWhereAValueIsWrong) {
     }
 }
 
+// Before anything is pulled or built, each in one line: there is no such base.
+TEST_F(Builder, LooksAtWordsBeforeItBuilds) {
+    std::ofstream(folder_ + "/page.zip") << "<html>404 Not Found</html>\n";
+    std::ofstream(folder_ + "/half.zip") << "PK\3\4 the second half is missing";
+    std::filesystem::create_directory(folder_ + "/empty");
+    const std::string sum(64, 'a');
+    struct Case {
+        Arguments words;
+        int status;
+        std::string says;
+    };
+    const std::vector<Case> cases = {
+        {{"--agent-zip", ""}, 64, "--agent-zip needs a value"},
+        {{"--agent-zip", "--no-verify"}, 64, "--agent-zip needs a value"},
+        {{"--agent-zip", folder_}, 66, folder_ + ": not a file"},
+        {{"--agent-zip", folder_ + "/page.zip"}, 65, "page.zip is not a whole zip"},
+        {{"--agent-zip", folder_ + "/half.zip"}, 65, "half.zip is not a whole zip"},
+        {{"--sha256", "abc"}, 64, "--sha256 abc: 64 hexadecimal digits"},
+        {{"--sha256", sum + "a"}, 64, "64 hexadecimal digits"},
+        {{"--tag", "Not A Tag"}, 64, "--tag Not A Tag is not the name of an image"},
+        {{"--tag", "name:"}, 64, "--tag name: is not the name of an image"},
+        {{"--base", "debian:trixie slim"}, 64, "--base debian:trixie slim is not the name of an image"},
+        {{"--with", "make;reboot"}, 64, "--with: make;reboot is not the name of a package"},
+        {{"--with", "*"}, 64, "--with: * is not the name of a package"},
+        {{"--with", ","}, 64, "--with , names no package"},
+        {{"--mirror", "mirror"}, 64, "--mirror mirror is not a URL"},
+        {{"--snapshot"}, 64, "give --mirror"},
+        {{"--bake-jars", folder_ + "/empty"}, 66, "there is no agent.jar in it"},
+        {{"--output", "oci:" + folder_}, 66, "is a folder"},
+        {{"--output", "oci:/proc/image.tar"}, 66, "/proc/image.tar cannot be written"},
+        {{"--sbom", "/no/such/folder/list.json"}, 66, "no folder /no/such/folder"},
+    };
+    for (const auto& [options, status, says] : cases) {
+        Arguments words{"agent",      "--offline",   "--base",
+                        "nonesuch:1", "--agent-zip", folder_ + "/go-agent.zip"};
+        words.insert(words.end(), options.begin(), options.end());
+        const auto result = build(words);
+        EXPECT_EQ(result.status, status) << result.text();
+        EXPECT_THAT(result.err, HasSubstr(says));
+        EXPECT_EQ(test_support::lines(result.err).size(), 1U) << result.text();
+    }
+}
+
+TEST_F(Builder, TakesADateThatToolsKnow) {
+    const Arguments words{"agent",      "--offline",   "--base",
+                          "nonesuch:1", "--agent-zip", folder_ + "/go-agent.zip"};
+    for (const char* date : {"", "yesterday", "-1", "99999999999"}) {
+        const auto result = build(words, {std::string("SOURCE_DATE_EPOCH=") + date});
+        EXPECT_EQ(result.status, 64) << result.text();
+        EXPECT_THAT(result.err, HasSubstr(std::string("SOURCE_DATE_EPOCH=") + date + ": seconds since 1970"));
+    }
+    EXPECT_EQ(build(words, {"SOURCE_DATE_EPOCH=1700000000"}).status, 66) << "only the base is missing";
+}
+
+// Upper case is the same sum, and names with blanks are names.
+TEST_F(Builder, TakesSumsInUpperCaseAndNamesWithBlanks) {
+    const std::string zip = folder_ + "/an agent.zip";
+    std::filesystem::copy_file(folder_ + "/go-agent.zip", zip);
+    const auto sum =
+        test_support::run_command({"sh", "-c", "sha256sum <\"$0\" | cut -c1-64 | tr a-f A-F", zip});
+    const auto result = build({"agent", "--offline", "--base", "nonesuch:1", "--agent-zip", zip, "--sha256",
+                               test_support::trimmed(sum.out)});
+    EXPECT_EQ(result.status, 66) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("nonesuch:1"));
+}
+
+// Each of these went into the Dockerfile, or out of the build's folder.
+TEST_F(Builder, RefusesWhatARecipeCannotSay) {
+    std::ofstream(folder_ + "/file") << "x";
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"", "one JSON object is expected, not 0"},
+        {R"({"variant": "agent"} {"variant": "dind"})", "one JSON object is expected, not 2"},
+        {R"({"variant": "agent", "packages": ["make\nRUN reboot"]})",
+         R"(packages[0]: "make\nRUN reboot" is not)"},
+        {R"({"variant": "agent", "jre": "a b"})", "jre: the name of a package is expected"},
+        {R"({"variant": "agent", "base": ""})", "base: the name of an image is expected"},
+        {R"({"variant": "agent", "description": "a\nb"})", "description: text without line ends"},
+        {R"({"variant": "agent", "environment": {"A\n": "b"}})", R"(environment.A\n: not a variable name)"},
+        {R"({"variant": "agent", "environment": {"A": "b\nc"}})", "environment.A: text without line ends"},
+        {R"({"variant": "agent", "labels": {"": "b"}})", "labels.: not the name of a label"},
+        {R"({"variant": "agent", "files": [{"from": "file", "to": "/../../etc/file"}]})",
+         "files[0].to: an absolute path without .. is expected"},
+        {R"({"variant": "agent", "files": [{"from": "", "to": "/etc"}]})", "files[0].from: a path below"},
+        {R"({"variant": "agent", "files": [{"from": "file", "to": "/etc/"}]})", "to names a folder, /etc/"},
+    };
+    for (const auto& [text, says] : cases) {
+        const auto result = build({recipe(text), "--offline", "--agent-zip", folder_ + "/go-agent.zip"});
+        EXPECT_EQ(result.status, 65) << text << result.text();
+        EXPECT_THAT(result.err, HasSubstr("recipe.json: ")) << text;
+        EXPECT_THAT(result.err, HasSubstr(says)) << text;
+        EXPECT_EQ(test_support::lines(result.err).size(), 1U) << result.text();
+    }
+}
+
 TEST_F(Builder, SaysThatAServersArchiveIsNone) {
-    const auto result = build(
-        {"agent", "--agent-zip", folder_ + "/go-agent.zip", "--bake-server", folder_ + "/go-agent.zip"});
+    std::ofstream(folder_ + "/page.zip") << "<html>404 Not Found</html>\n";
+    const auto result =
+        build({"agent", "--agent-zip", folder_ + "/go-agent.zip", "--bake-server", folder_ + "/page.zip"});
     EXPECT_EQ(result.status, 65) << result.text();
-    EXPECT_THAT(result.err, HasSubstr("--bake-server " + folder_ + "/go-agent.zip is not a zip"));
+    EXPECT_THAT(result.err, HasSubstr("--bake-server " + folder_ + "/page.zip is not a zip"));
 }
 
 TEST_F(Builder, SaysThatNothingAnswersWithoutANetwork) {
@@ -180,7 +283,7 @@ class OtherDocker : public Builder {
         const auto made = test_support::run_command(
             {"sh", "-ec",
              "cd " + folder_ +
-                 R"sh( && mkdir -p bin && for tool in bash sh env dirname basename timeout jq sed git id cat mkdir mktemp rm; do
+                 R"sh( && mkdir -p bin && for tool in bash sh env dirname basename timeout jq sed git id cat mkdir mktemp rm head od tr tail grep; do
                 ln -sf "$(command -v $tool)" bin/; done
             printf '#!/bin/sh\ncase "$*" in *APIVersion*) echo )sh" +
                  api + R"sh( ;; version*) ;; --version) echo Docker version )sh" + version +
@@ -202,6 +305,55 @@ TEST_F(OtherDocker, WhoseEngineHasNoBuildKitIsRefused) {
     EXPECT_EQ(result.status, 69) << result.text();
     EXPECT_THAT(result.err, HasSubstr("this Docker engine has no BuildKit (its API is 1.37)"));
     EXPECT_EQ(test_support::lines(result.err).size(), 1U) << result.text();
+}
+
+// A docker whose build does what the test says; it has no images, and is gone when there is a file "dead"
+// beside it.
+class StandInDocker : public Builder {
+  protected:
+    test_support::CommandResult build_that(const std::string& does, Arguments argv = {}) {
+        std::filesystem::create_directory(folder_ + "/bin");
+        std::ofstream(folder_ + "/bin/docker") << R"sh(#!/bin/sh
+            cd "${0%/*}" || exit
+            [ ! -e dead ] || exit 1
+            case "$*" in
+                *Arch*) echo amd64 ;;
+                image\ inspect*) exit 1 ;;
+                buildx\ build*) for each; do context=$each; done; )sh"
+                                               << does << " ;;\nesac\n";
+        std::filesystem::permissions(folder_ + "/bin/docker", std::filesystem::perms::owner_all);
+        const Arguments words{std::string(SOURCE_ROOT) + "/images/build",
+                              "agent",
+                              "--tag",
+                              kTag,
+                              "--agent-zip",
+                              folder_ + "/go-agent.zip"};
+        argv.insert(argv.end(), words.begin(), words.end());
+        return test_support::run_command(
+            argv, {.timeout = seconds(50),
+                   .input = "",
+                   .environment = {"PATH=" + folder_ + "/bin:" + std::getenv("PATH")}});
+    }
+};
+
+// The signal reaches the script alone, as that of a CI server's runner does.
+TEST_F(StandInDocker, EndsAtOnceWhenItIsInterrupted) {
+    const auto result = build_that(R"(printf '%s\n' $$ "$context" >seen; exec sleep 100)",
+                                   {"timeout", "--foreground", "--preserve-status", "-s", "TERM", "5"});
+    EXPECT_EQ(result.status, 143) << result.text();
+    EXPECT_THAT(result.err, HasSubstr("interrupted; nothing was tagged"));
+    std::string pid;
+    std::string context;
+    std::ifstream(folder_ + "/bin/seen") >> pid >> context;
+    EXPECT_THAT(context, HasSubstr("/.cache/context."));
+    EXPECT_FALSE(std::filesystem::exists(context));
+    EXPECT_FALSE(std::filesystem::exists("/proc/" + pid + "/fd")) << "the build goes on";
+}
+
+TEST_F(StandInDocker, IsNamedWhenItEndsDuringABuild) {
+    const auto result = build_that("touch dead; echo the id is missing; exit 1");
+    EXPECT_EQ(result.status, 69) << result.text();
+    EXPECT_THAT(test_support::lines(result.text()).back(), HasSubstr("no longer answers"));
 }
 
 // An engine whose disk is too small for the base image.

@@ -151,16 +151,22 @@ TEST_F(Builds, RefusesADownloadWithAnotherSumAndAReleaseThatIsNotListed) {
 
 TEST_F(Builds, RecipeIsBuiltAndVerifiedAndListed) {
     std::ofstream(folder_ + "/settings.txt") << "from the recipe\n";
+    fs::create_directory(folder_ + "/folder");
+    std::ofstream(folder_ + "/folder/more.txt") << "from its folder\n";
     std::ofstream(folder_ + "/recipe.json") << R"({"variant": "agent", "packages": ["make"],
-        "files": [{"from": "settings.txt", "to": "/etc/build/settings.txt", "mode": "0640"}],
+        "files": [{"from": "settings.txt", "to": "/etc/build/settings.txt", "mode": "0640"},
+                  {"from": "folder", "to": "/etc/build", "mode": "0600"}],
         "environment": {"FLAVOR": "a $HOME \"quoted\""}, "labels": {"org.example.team": "builders"}})";
     const auto built = build(
         {folder_ + "/recipe.json", "--agent-zip", stand_in_zip(), "--sbom", folder_ + "/list.spdx.json"});
     ASSERT_TRUE(built.ok()) << built.text();
     EXPECT_THAT(built.err, HasSubstr("verifying"));
+    const auto label =
+        docker({"image", "inspect", "-f", R"({{index .Config.Labels "org.gocd.agent.version"}})", kTag});
+    EXPECT_EQ(label.out, "0.0.0-1\n") << "that of the zip";
     EXPECT_EQ(
-        inside("make --version | head -n 1 | cut -c1-8; printenv FLAVOR; stat -c %a /etc/build/settings.txt"),
-        "GNU Make\na $HOME \"quoted\"\n640\n");
+        inside("make --version | head -n 1 | cut -c1-8; printenv FLAVOR; cd /etc/build; stat -c '%a %n' . *"),
+        "GNU Make\na $HOME \"quoted\"\n755 .\n600 more.txt\n640 settings.txt\n");
     const auto listed =
         run_command({"jq", "-r", ".spdxVersion, (.packages[] | select(.name == \"make\") | .name)",
                      folder_ + "/list.spdx.json"});
@@ -172,7 +178,10 @@ TEST_F(Builds, RecipeIsBuiltAndVerifiedAndListed) {
 TEST_F(Builds, TagsNothingThatDoesNotStart) {
     std::ofstream(folder_ + "/recipe.json")
         << R"({"variant": "agent", "environment": {"GOCD_DOCKER_MODE": "dind"}})";
+    const Arguments untagged{"images", "-q", "--filter", "dangling=true"};
+    const auto before = docker(untagged).out;
     const auto built = build({folder_ + "/recipe.json", "--agent-zip", stand_in_zip()});
+    EXPECT_EQ(docker(untagged).out, before) << "the image stayed, without a name";
     EXPECT_EQ(built.status, 1) << built.text();
     EXPECT_THAT(lines(built.err).back(), HasSubstr("the image does not work: it ended with status 71"));
     EXPECT_FALSE(docker({"image", "inspect", kTag}).ok());
@@ -221,6 +230,13 @@ TEST_F(Builds, WritesAnOciArchive) {
     const auto loaded = docker({"load", "-i", archive});
     ASSERT_TRUE(loaded.ok()) << loaded.text();
     EXPECT_EQ(docker({"image", "inspect", "-f", "{{.Id}}", kTag}).out, id);
+    // Where the base has no /etc/hosts, BuildKit dates /etc by mounting there; the base's own layer is not
+    // ours.
+    const auto dated =
+        shell("cd " + folder_ +
+              "/oci && for layer in $(jq -r '.[0].Layers[1:][]' manifest.json); do "
+              "TZ=UTC tar --full-time -tvf $layer; done | awk '$6 == \"etc/\" { print $4 }' | sort -u");
+    EXPECT_EQ(dated.out, "2020-01-01\n") << dated.text();
 }
 
 // The same builds for people who use buildx alone: read by the buildx of the image, and held against the

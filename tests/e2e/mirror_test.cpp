@@ -92,7 +92,7 @@ TEST_F(Mirror, IsNotInTheBaseThatIsMadeFromIt) {
     fs::create_directory(folder_ + "/bin");
     std::ofstream(folder_ + "/bin/mmdebstrap") << tool;
     fs::permissions(folder_ + "/bin/mmdebstrap", fs::perms::owner_all);
-    std::ofstream(folder_ + "/go-agent.zip");
+    std::ofstream(folder_ + "/go-agent.zip") << "PK\3\4PK\5\6";
     const std::string tar = std::string(SOURCE_ROOT) + "/.cache/base/debian-stand-in.tar";
     const auto built =
         run_command({std::string(SOURCE_ROOT) + "/images/build", "agent", "--tag",
