@@ -9,16 +9,16 @@
 
 #include "base/line_writer.hpp"
 #include "broker/config.hpp"
-#include "broker/ledger.hpp"
-#include "broker/mount_table.hpp"
-#include "broker/names.hpp"
-#include "broker/policy.hpp"
-#include "broker/routes.hpp"
-#include "broker/rules.hpp"
+#include "broker/handlers/routes.hpp"
+#include "broker/objects/ledger.hpp"
+#include "broker/objects/names.hpp"
+#include "broker/objects/sweeper.hpp"
+#include "broker/rules/mount_table.hpp"
+#include "broker/rules/policy.hpp"
+#include "broker/rules/rules.hpp"
 #include "broker/self.hpp"
-#include "broker/session.hpp"
 #include "broker/supervisor_link.hpp"
-#include "broker/sweeper.hpp"
+#include "broker/traffic/session.hpp"
 
 namespace supervisor::broker {
 

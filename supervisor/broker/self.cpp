@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
-#include "broker/ledger.hpp"
+#include "broker/objects/ledger.hpp"
 
 namespace supervisor::broker {
 namespace {

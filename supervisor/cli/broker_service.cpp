@@ -8,7 +8,7 @@
 #include "agent/environment.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
-#include "broker/policy.hpp"
+#include "broker/rules/policy.hpp"
 #include "cli/job_identity.hpp"
 #include "sys/files.hpp"
 #include "sys/unix_socket.hpp"

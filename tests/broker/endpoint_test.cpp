@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 
 #include "base/strings.hpp"
-#include "broker/handlers.hpp"
-#include "broker/routes.hpp"
-#include "broker/uri.hpp"
+#include "broker/handlers/handlers.hpp"
+#include "broker/handlers/routes.hpp"
+#include "broker/http/uri.hpp"
 #include "harness.hpp"
 
 namespace supervisor::broker {

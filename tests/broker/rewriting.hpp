@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "broker/uri.hpp"
+#include "broker/http/uri.hpp"
 #include "harness.hpp"
 
 namespace supervisor::broker {

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "broker/mount_table.hpp"
-#include "broker/routes.hpp"
+#include "broker/handlers/routes.hpp"
+#include "broker/http/uri.hpp"
+#include "broker/rules/mount_table.hpp"
 #include "broker/self.hpp"
-#include "broker/uri.hpp"
 
 using namespace supervisor;
 using namespace supervisor::broker;

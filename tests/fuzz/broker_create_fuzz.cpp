@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "broker/json_guard.hpp"
-#include "broker/rules.hpp"
+#include "broker/http/json_guard.hpp"
+#include "broker/rules/rules.hpp"
 
 using namespace supervisor;
 using namespace supervisor::broker;

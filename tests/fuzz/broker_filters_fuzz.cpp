@@ -1,12 +1,12 @@
 // Filters and whole request targets: what is written for the engine reads back as the same, with the owner's
 // label in it, and only with keys that the route lists.
-#include "broker/handler_support.hpp"
+#include "broker/handlers/handler_support.hpp"
 
 #include <cstdint>
-#include "broker/json_guard.hpp"
-#include "broker/name_patterns.hpp"
-#include "broker/routes.hpp"
-#include "broker/uri.hpp"
+#include "broker/handlers/routes.hpp"
+#include "broker/http/json_guard.hpp"
+#include "broker/http/uri.hpp"
+#include "broker/objects/name_patterns.hpp"
 #include "fuzz.hpp"
 
 using namespace supervisor;

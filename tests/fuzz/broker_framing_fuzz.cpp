@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "broker/http_body.hpp"
+#include "broker/http/http_body.hpp"
 #include "fuzz.hpp"
 
 using namespace supervisor::broker;

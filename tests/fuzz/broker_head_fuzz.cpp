@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "broker/http_message.hpp"
-#include "broker/uri.hpp"
+#include "broker/http/http_message.hpp"
+#include "broker/http/uri.hpp"
 
 using namespace supervisor::broker;
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "broker/json_guard.hpp"
+#include "broker/http/json_guard.hpp"
 
 using namespace supervisor;
 

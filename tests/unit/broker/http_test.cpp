@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "broker/http_body.hpp"
-#include "broker/http_message.hpp"
+#include "broker/http/http_body.hpp"
+#include "broker/http/http_message.hpp"
 
 namespace supervisor::broker {
 namespace {

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "broker/json_guard.hpp"
+#include "broker/http/json_guard.hpp"
 
 namespace supervisor::broker {
 namespace {

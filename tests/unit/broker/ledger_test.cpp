@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 
 #include "broker/config.hpp"
-#include "broker/ledger.hpp"
-#include "broker/sweeper.hpp"
+#include "broker/objects/ledger.hpp"
+#include "broker/objects/sweeper.hpp"
 
 namespace supervisor::broker {
 namespace {

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "broker/mount_table.hpp"
+#include "broker/rules/mount_table.hpp"
 #include "broker/self.hpp"
 
 namespace supervisor::broker {

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "broker/policy.hpp"
+#include "broker/rules/policy.hpp"
 
 namespace supervisor::broker {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "broker/rules.hpp"
+#include "broker/rules/rules.hpp"
 
 namespace supervisor::broker {
 

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "broker/routes.hpp"
-#include "broker/uri.hpp"
+#include "broker/handlers/routes.hpp"
+#include "broker/http/uri.hpp"
 
 namespace supervisor::broker {
 namespace {

@@ -1,5 +1,5 @@
 // Binds of what lies in a volume of the agent: as a part of that volume, where the engine has such mounts.
-#include "broker/container_mounts.hpp"
+#include "broker/handlers/container_mounts.hpp"
 #include "rules_fixture.hpp"
 
 namespace supervisor::broker {
