@@ -157,10 +157,7 @@ std::string wrapper_properties(const Settings& settings) {
 
 std::vector<std::string> hook_command(const std::string& path) {
     const auto beginning = sys::read_beginning(path, 4).value_or("#!");
-    if (beginning.starts_with("#!") || beginning ==
-                                           "\x7f"
-                                           "ELF")
-        return {path};
+    if (beginning.starts_with("#!") || beginning == "\177ELF") return {path};
     return {"bash", path};
 }
 

@@ -66,18 +66,16 @@ void with_binds_of_volumes(Broker& broker, const ExchangePtr& exchange,
                            const std::vector<std::string>& volumes, json::object host_config,
                            HostConfigKnown then) {
     if (volumes.empty()) return then(std::move(host_config));
-    broker.ask(
-        {"GET", broker.own_path("/volumes?" + broker.owner_only()), {}, {}},
-        [&broker, exchange, volumes, host_config = std::move(host_config),
-         then = std::move(then)](const Reply& reply) mutable {
-            if (!was_checked(broker, exchange,
-                             "what the volumes of container " + printable(exchange->name, 200) + " bind",
-                             reply))
-                return;
-            if (const auto parsed = parsed_body(reply); parsed && parsed->is_object())
-                add_binds_of_volumes(parsed->as_object(), volumes, host_config);
-            then(std::move(host_config));
-        });
+    broker.ask({"GET", broker.own_path("/volumes?" + broker.owner_only()), {}, {}},
+               [&broker, exchange, volumes, host_config = std::move(host_config),
+                then = std::move(then)](const Reply& reply) mutable {
+                   const auto answer = checked_answer(
+                       broker, exchange,
+                       "what the volumes of container " + printable(exchange->name, 200) + " bind", reply);
+                   if (!answer) return;
+                   if (answer->is_object()) add_binds_of_volumes(answer->as_object(), volumes, host_config);
+                   then(std::move(host_config));
+               });
 }
 
 void with_host_config(Broker& broker, const ExchangePtr& exchange, const std::string& id,
@@ -85,13 +83,13 @@ void with_host_config(Broker& broker, const ExchangePtr& exchange, const std::st
     broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}},
                [&broker, exchange, then = std::move(then)](const Reply& reply) {
                    if (!exchange->alive()) return;
-                   if (!was_checked(broker, exchange,
-                                    "what container " + printable(exchange->name, 200) + " binds", reply))
-                       return;
-                   const auto parsed = parsed_body(reply);
+                   const auto answer =
+                       checked_answer(broker, exchange,
+                                      "what container " + printable(exchange->name, 200) + " binds", reply);
+                   if (!answer) return;
                    // Gone: the engine will say so.
-                   if (reply.status != 200 || !parsed->is_object()) return then({});
-                   const auto& container = parsed->as_object();
+                   if (!answer->is_object()) return then({});
+                   const auto& container = answer->as_object();
                    const auto* host = object_in(container, "HostConfig");
                    with_binds_of_volumes(broker, exchange, volumes_of(container, broker.mounts()),
                                          host != nullptr ? *host : json::object(), then);

@@ -23,33 +23,27 @@ struct Creation {
 using CreationPtr = std::shared_ptr<Creation>;
 
 json::object host_config_of(const json::object& body) {
-    const auto* host = body.if_contains("HostConfig");
-    return host != nullptr && host->is_object() ? host->as_object() : json::object();
+    const auto* host = object_in(body, "HostConfig");
+    return host != nullptr ? *host : json::object();
 }
 
 // The inspect answer tells what the create answer does not: the name that the engine chose, anonymous
-// volumes.
-void record(Broker& broker, const Creation& creation, const std::string& id, const Reply& inspected) {
+// volumes. Empty if there was none.
+void record(Broker& broker, const Creation& creation, const std::string& id, const json::object& inspected) {
     OwnContainer container{id, creation.shown_name, creation.job.locator(), 0, 0};
     if (broker.config().limits.memory > 0) container.memory = creation.memory;
     if (broker.config().limits.nano_cpus > 0) container.nano_cpus = creation.nano_cpus;
-    const auto parsed = parsed_body(inspected);
-    if (inspected.status == 200 && parsed && parsed->is_object()) {
-        const auto& object = parsed->as_object();
-        const auto name = text_of(object, "Name");
-        if (container.name.empty() && name.size() > 1)
-            container.name = broker.shown(std::string_view(name).substr(1));
-        for (auto& volume : volumes_of(object, broker.mounts()))
-            broker.ledger().add_volume(std::move(volume), container.job);
-    }
+    const auto name = text_of(inspected, "Name");
+    if (container.name.empty() && name.size() > 1)
+        container.name = broker.shown(std::string_view(name).substr(1));
+    for (auto& volume : volumes_of(inspected, broker.mounts()))
+        broker.ledger().add_volume(std::move(volume), container.job);
     broker.ledger().add(std::move(container));
 }
 
-bool has_another_image(const Creation& creation, const Reply& inspected) {
-    if (creation.own_image.empty() || inspected.status != 200) return false;
-    const auto parsed = parsed_body(inspected);
-    const auto used = parsed && parsed->is_object() ? text_of(parsed->as_object(), "Image") : std::string();
-    return !used.empty() && used != creation.own_image;
+bool has_another_image(const Creation& creation, const json::object& inspected) {
+    const auto used = text_of(inspected, "Image");
+    return !creation.own_image.empty() && !used.empty() && used != creation.own_image;
 }
 
 void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& creation);
@@ -79,7 +73,10 @@ void create(Broker& broker, const ExchangePtr& exchange, const CreationPtr& crea
         // Recorded whatever happens to the client meanwhile: the container exists.
         broker.ledger().add(OwnContainer{id, creation->shown_name, creation->job.locator(), 0, 0});
         broker.ask({"GET", broker.own_path("/containers/" + id + "/json"), {}, {}},
-                   [&broker, exchange, creation, id, reply](const Reply& inspected) {
+                   [&broker, exchange, creation, id, reply](const Reply& inspection) {
+                       auto answer = inspection.status == 200 ? parsed_body(inspection) : std::nullopt;
+                       const auto inspected =
+                           answer && answer->is_object() ? std::move(answer->as_object()) : json::object();
                        if (has_another_image(*creation, inspected))
                            return create_again(broker, exchange, creation, id);
                        record(broker, *creation, id, inspected);

@@ -78,16 +78,18 @@ void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::strin
     });
 }
 
-bool was_checked(Broker& broker, const ExchangePtr& exchange, const std::string& thing, const Reply& reply) {
-    const auto parsed = parsed_body(reply);
-    if (reply.status == 404 || (reply.status == 200 && parsed && parsed->is_structured())) return true;
+std::optional<json::value> checked_answer(Broker& broker, const ExchangePtr& exchange,
+                                          const std::string& thing, const Reply& reply) {
+    if (reply.status == 404) return json::value();
+    auto parsed = parsed_body(reply);
+    if (reply.status == 200 && parsed && parsed->is_structured()) return parsed;
     auto said = parsed && parsed->is_object() ? text_of(parsed->as_object(), "message") : std::string();
     if (said.empty())
         said = reply.status == 0 ? "no answer" : "no answer of use, status " + std::to_string(reply.status);
     exchange->deny({502, "not-checked",
                     thing + " cannot be checked, and nothing is done unchecked: the Docker engine said \"" +
                         printable(broker.shown(said), 300) + "\"; try again, or look into the engine's log"});
-    return false;
+    return std::nullopt;
 }
 
 void show_object(Broker& broker, const ExchangePtr& exchange, const std::string& path,

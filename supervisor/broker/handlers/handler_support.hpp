@@ -26,9 +26,10 @@ void reply_shown(Broker& broker, const ExchangePtr& exchange, Reply reply);
 void call_and_show(Broker& broker, const ExchangePtr& exchange, const std::string& path,
                    std::string body = {}, std::function<void(const Reply&)> seen = {});
 
-// Whether the engine answered what it was asked to check: that a thing is not there is an answer. If not, the
-// client is told so; what was not checked is not allowed.
-bool was_checked(Broker& broker, const ExchangePtr& exchange, const std::string& thing, const Reply& reply);
+// What the engine answered when it was asked to check something; null: it is not there. No value: the engine
+// did not say, and the client has been told so, since what was not checked is not allowed.
+std::optional<json::value> checked_answer(Broker& broker, const ExchangePtr& exchange,
+                                          const std::string& thing, const Reply& reply);
 
 // Asks for one object, has it changed, and shows it.
 void show_object(Broker& broker, const ExchangePtr& exchange, const std::string& path,

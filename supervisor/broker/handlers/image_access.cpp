@@ -29,11 +29,11 @@ bool is_own_step(const Ledger& ledger, const json::object& image) {
     return id.starts_with(kHash) && ledger.is_step(std::string_view(id).substr(kHash.size(), 12));
 }
 
+}  // namespace
+
 std::string inspect_path(const Exchange& exchange, const std::string& reference) {
     return "/v" + exchange.version + "/images/" + percent_encode_path(reference) + "/json";
 }
-
-}  // namespace
 
 bool is_plain_reference(const std::string& reference) {
     if (reference.empty() || reference.size() > 512) return false;
@@ -181,11 +181,11 @@ void with_free_tags(Broker& broker, const ExchangePtr& exchange, std::vector<std
     exchange->call(
         {"GET", inspect_path(*exchange, reference), {}, {}},
         [&broker, exchange, reference, references, then = std::move(then)](const Reply& reply) {
-            if (!was_checked(broker, exchange, "whose tag " + printable(reference, 200) + " is", reply))
-                return;
-            const auto parsed = parsed_body(reply);
-            if (reply.status == 200 && parsed->is_object()) {
-                const auto& image = parsed->as_object();
+            const auto answer =
+                checked_answer(broker, exchange, "whose tag " + printable(reference, 200) + " is", reply);
+            if (!answer) return;
+            if (answer->is_object()) {
+                const auto& image = answer->as_object();
                 const auto* known = broker.ledger().image(reference);
                 // A tag of another agent's build may move: each agent's jobs keep to the image that they
                 // made.

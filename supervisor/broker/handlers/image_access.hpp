@@ -19,6 +19,9 @@ bool is_visible_image(const Broker& broker, const json::object& image);
 // left.
 void hide_other_users(const Broker& broker, json::object& image);
 
+// How a client of this version of the API asks the engine for an image.
+std::string inspect_path(const Exchange& exchange, const std::string& reference);
+
 enum class MissingImage {
     LeaveToEngine,  // continue without: the engine will say so in its own way
     Answer,         // give the client the engine's answer

@@ -119,30 +119,28 @@ void pull_image(Broker& broker, const ExchangePtr& exchange) {
     const auto reference = with_tag(pull.reference.empty() ? pull.repository : pull.reference);
     exchange->object = printable(reference, 200);
     if (!is_plain_reference(reference)) return exchange->fail(400, "invalid reference format");
-    exchange->call(
-        {"GET", "/v" + exchange->version + "/images/" + percent_encode_path(reference) + "/json", {}, {}},
-        [&broker, exchange, reference, pull](const Reply& before) mutable {
-            const auto* known = broker.ledger().image(reference);
-            pull.image.introduced = before.status == 404 || (known != nullptr && known->introduced);
-            auto plan = exchange->plan(exchange->upstream_path("/images/create"));
-            plan.filter_line = [&broker, pull](std::string_view line) {
-                const auto digest = value_after(line, R"("status":"Digest: )", "\"\\");
-                if (!digest.empty()) note_pulled(broker, pull, digest);
-                return std::optional(std::string(line));
-            };
-            exchange->relay(std::move(plan));
-        });
+    exchange->call({"GET", inspect_path(*exchange, reference), {}, {}}, [&broker, exchange, reference,
+                                                                         pull](const Reply& before) mutable {
+        const auto* known = broker.ledger().image(reference);
+        pull.image.introduced = before.status == 404 || (known != nullptr && known->introduced);
+        auto plan = exchange->plan(exchange->upstream_path("/images/create"));
+        plan.filter_line = [&broker, pull](std::string_view line) {
+            const auto digest = value_after(line, R"("status":"Digest: )", "\"\\");
+            if (!digest.empty()) note_pulled(broker, pull, digest);
+            return std::optional(std::string(line));
+        };
+        exchange->relay(std::move(plan));
+    });
 }
 
 // ---- loading ----
 
 using TagIds = std::map<std::string, std::string>;
 
-TagIds tag_ids(const Reply& listed) {
+TagIds tag_ids(const json::value& listed) {
     TagIds out;
-    const auto parsed = parsed_body(listed);
-    if (listed.status != 200 || !parsed || !parsed->is_array()) return out;
-    for (const auto& image : parsed->as_array()) {
+    if (!listed.is_array()) return out;
+    for (const auto& image : listed.as_array()) {
         const auto* tags = image.is_object() ? image.as_object().if_contains("RepoTags") : nullptr;
         if (tags == nullptr || !tags->is_array()) continue;
         for (const auto& tag : tags->as_array()) {
@@ -248,22 +246,22 @@ void create_image(Broker& broker, const ExchangePtr& exchange) {
 
 void load_images(Broker& broker, const ExchangePtr& exchange) {
     broker.with_job(exchange, [&broker, exchange](const JobIdentity& job) {
-        exchange->call({"GET", "/v" + exchange->version + "/images/json", {}, {}},
-                       [&broker, exchange, job](const Reply& reply) {
-                           if (!was_checked(broker, exchange, "which tags an archive would move", reply))
-                               return;
-                           const auto before = std::make_shared<const TagIds>(tag_ids(reply));
-                           auto plan = exchange->plan(exchange->upstream_path("/images/load"));
-                           // The engine loads to the end what it has got, whoever waits for it.
-                           plan.sees_the_end = true;
-                           plan.filter_line = [&broker, job, before](std::string_view line) {
-                               auto loaded = value_after(line, "Loaded image: ", "\\\"");
-                               if (loaded.empty()) loaded = value_after(line, "Loaded image ID: ", "\\\"");
-                               if (!loaded.empty()) note_loaded(broker, loaded, *before, job.locator());
-                               return std::optional(std::string(line));
-                           };
-                           exchange->relay(std::move(plan));
-                       });
+        exchange->call({"GET", "/v" + exchange->version + "/images/json", {}, {}}, [&broker, exchange,
+                                                                                    job](const Reply& reply) {
+            const auto answer = checked_answer(broker, exchange, "which tags an archive would move", reply);
+            if (!answer) return;
+            const auto before = std::make_shared<const TagIds>(tag_ids(*answer));
+            auto plan = exchange->plan(exchange->upstream_path("/images/load"));
+            // The engine loads to the end what it has got, whoever waits for it.
+            plan.sees_the_end = true;
+            plan.filter_line = [&broker, job, before](std::string_view line) {
+                auto loaded = value_after(line, "Loaded image: ", "\\\"");
+                if (loaded.empty()) loaded = value_after(line, "Loaded image ID: ", "\\\"");
+                if (!loaded.empty()) note_loaded(broker, loaded, *before, job.locator());
+                return std::optional(std::string(line));
+            };
+            exchange->relay(std::move(plan));
+        });
     });
 }
 
@@ -354,17 +352,16 @@ void give_tag(Broker& broker, const ExchangePtr& exchange, const std::string& ta
     const auto* known = broker.ledger().image(tag);
     if ((known != nullptr && known->introduced) || !is_plain_reference(tag))
         return move_tag(broker, exchange, tag, id, job);
-    exchange->call(
-        {"GET", "/v" + exchange->version + "/images/" + percent_encode_path(tag) + "/json", {}, {}},
-        [&broker, exchange, tag, id, job](const Reply& reply) {
-            const auto parsed = parsed_body(reply);
-            const bool there = reply.status == 200 && parsed && parsed->is_object() &&
-                               text_of(parsed->as_object(), "Id") == id;
-            if (!there) return move_tag(broker, exchange, tag, id, job);
-            broker.ledger().add_image(
-                tag, {.job = job, .id = id, .made = false, .introduced = false, .shared = true});
-            exchange->reply(201, "");
-        });
+    exchange->call({"GET", inspect_path(*exchange, tag), {}, {}},
+                   [&broker, exchange, tag, id, job](const Reply& reply) {
+                       const auto parsed = parsed_body(reply);
+                       const bool there = reply.status == 200 && parsed && parsed->is_object() &&
+                                          text_of(parsed->as_object(), "Id") == id;
+                       if (!there) return move_tag(broker, exchange, tag, id, job);
+                       broker.ledger().add_image(
+                           tag, {.job = job, .id = id, .made = false, .introduced = false, .shared = true});
+                       exchange->reply(201, "");
+                   });
 }
 
 void tag_image(Broker& broker, const ExchangePtr& exchange) {
